@@ -1,0 +1,121 @@
+"""Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client."""
+
+from typing import Any, cast
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from activities.providers.base import ChatReply, ChatRequest
+from activities.providers.retry_after import retry_after
+from orchestrator.errors import (
+    ProviderAuthError,
+    ProviderError,
+    ProviderRateLimitedError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
+
+__all__ = ["OpenAICompatible"]
+
+_AUTH = frozenset({401, 403})
+_UNWELL = frozenset({408, 409})
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+_MAX_REASON = 300
+_NEEDS_NO_KEY = "not-needed"
+
+
+class OpenAICompatible:
+    """Asks one endpoint. Retries are Temporal's business, so the client's own are off.
+
+    Args:
+        api_key: The key; none for an endpoint that needs none.
+        base_url: Where the endpoint is; none for OpenAI itself.
+        timeout: Seconds for one request.
+    """
+
+    name = "openai"
+
+    def __init__(self, *, api_key: str | None, base_url: str | None = None, timeout: float = 600.0) -> None:
+        self._api_key = api_key
+        self._client = openai.AsyncOpenAI(
+            # Without one the client would look in the environment, past our settings.
+            api_key=api_key or _NEEDS_NO_KEY,
+            base_url=base_url or "https://api.openai.com/v1",
+            timeout=timeout,
+            max_retries=0,
+        )
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """The model's answer.
+
+        Raises:
+            ProviderError: In the class that says whether asking again can help.
+        """
+        options: dict[str, Any] = {}
+        if request.temperature is not None:
+            options["temperature"] = request.temperature
+        if request.max_tokens is not None:
+            options[request.limit_field] = request.max_tokens
+        messages: list[Any] = [{"role": turn.role, "content": turn.content} for turn in request.turns]
+        try:
+            completion = cast(
+                "object", await self._client.chat.completions.create(model=request.model, messages=messages, **options)
+            )
+        except (openai.OpenAIError, ValueError) as error:
+            raise self._translated(error) from None
+        return _reply(completion, request)
+
+    async def close(self) -> None:
+        """Gives its connections back."""
+        await self._client.close()
+
+    def _translated(self, error: openai.OpenAIError | ValueError) -> ProviderError:
+        """The client's error in our words, without the key."""
+        if isinstance(error, openai.APITimeoutError):
+            return ProviderUnavailableError("the model endpoint did not answer in time")
+        if isinstance(error, openai.APIConnectionError):
+            return ProviderUnavailableError(
+                "the model endpoint cannot be reached: check OPENAI_BASE_URL and the network"
+            )
+        if not isinstance(error, openai.APIStatusError):
+            return ProviderUnavailableError("the model endpoint gave an answer that cannot be read")
+        return self._refused(error)
+
+    def _refused(self, error: openai.APIStatusError) -> ProviderError:
+        status = error.status_code
+        message = f"the model endpoint answered {status}: {self._reason(error)}"
+        details = {"status": status, "request_id": error.request_id}
+        wait = retry_after(error.response.headers)
+        if status == _TOO_MANY and error.code == "insufficient_quota":
+            return ProviderRejectedError(message, details=details)
+        if status == _TOO_MANY:
+            return ProviderRateLimitedError(message, retry_after_s=wait, details=details)
+        if status in _UNWELL or status >= _SERVER_ERROR:
+            return ProviderUnavailableError(message, retry_after_s=wait, details=details)
+        if status in _AUTH:
+            # What the endpoint says here often quotes the key.
+            return ProviderAuthError(f"the model endpoint answered {status}: check OPENAI_API_KEY", details=details)
+        return ProviderRejectedError(message, details=details)
+
+    def _reason(self, error: openai.APIStatusError) -> str:
+        body = error.body
+        reason = cast("dict[str, object]", body).get("message") if isinstance(body, dict) else None
+        text = reason if isinstance(reason, str) and reason else "no reason given"
+        if self._api_key:
+            text = text.replace(self._api_key, "***")
+        return text[:_MAX_REASON]
+
+
+def _reply(completion: object, request: ChatRequest) -> ChatReply:
+    if not isinstance(completion, ChatCompletion) or not completion.choices:
+        raise ProviderUnavailableError("the model endpoint gave an answer without a choice")
+    choice = completion.choices[0]
+    usage = completion.usage
+    return ChatReply(
+        text=choice.message.content or choice.message.refusal or "",
+        model=completion.model or request.model,
+        finish_reason=choice.finish_reason or "stop",
+        input_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.completion_tokens if usage else 0,
+    )

@@ -1,0 +1,148 @@
+"""Turns a node's handler into a Temporal activity: renders, validates, heartbeats, and translates errors."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, NodeCall, NodeOutput
+from orchestrator.errors import NodeError, OrchestratorError, ProviderError, TooLargeError
+from orchestrator.graph.plan import Retry
+from orchestrator.node_types.base import ConfigModel, NodeType, unrendered_fields
+from orchestrator.templating import render_value
+
+__all__ = ["Handler", "NodeActivity", "check_size", "node_activity", "retry_delay", "translated"]
+
+Config = TypeVar("Config", bound=ConfigModel)
+Handler = Callable[[Config, NodeCall], Awaitable[NodeOutput]]
+"""Performs one visit of a node, given its configuration with every template filled in."""
+NodeActivity = Callable[[NodeCall], Awaitable[NodeOutput]]
+
+_MAX_MESSAGE = 2000
+_JITTER = 0.5
+
+
+def node_activity(node_type: NodeType, config_model: type[Config], handle: Handler[Config]) -> NodeActivity:
+    """The activity that performs nodes of ``node_type`` with ``handle``.
+
+    Raises:
+        TypeError: ``config_model`` is not the one that the type declares.
+    """
+    if config_model is not node_type.config:
+        raise TypeError(f"{node_type.name} is configured by {node_type.config.__name__}, not {config_model.__name__}")
+    unrendered = unrendered_fields(config_model)
+    beats = node_type.tier == "work"
+
+    @activity.defn(name=node_type.activity)
+    async def perform(call: NodeCall) -> NodeOutput:
+        try:
+            config = _validated(config_model, _rendered(call, unrendered), call)
+            if beats:
+                async with _heartbeat():
+                    output = await handle(config, call)
+            else:
+                output = await handle(config, call)
+            check_size(output.output, f"the output of node {call.node!r}")
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
+            raise translated(error, call.retry) from None
+        return output
+
+    return perform
+
+
+def _rendered(call: NodeCall, unrendered: frozenset[str]) -> Any:
+    config: Any = call.config
+    if not unrendered or not isinstance(config, dict):
+        return render_value(config, call.values)
+    fields = cast("dict[str, Any]", config)
+    return {name: value if name in unrendered else render_value(value, call.values) for name, value in fields.items()}
+
+
+def _validated(model: type[Config], config: Any, call: NodeCall) -> Config:
+    try:
+        return model.model_validate(config)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(("config", *(str(part) for part in first["loc"])))
+        reason = first["msg"].removeprefix("Value error, ")
+        raise NodeError(f"{place} of node {call.node!r}: {reason}", details={"field": place}) from None
+
+
+def check_size(value: Any, what: str) -> None:
+    """Raise when ``value`` is more than a run may carry.
+
+    Raises:
+        TooLargeError: Its JSON takes more than ``MAX_PAYLOAD_BYTES`` bytes; the message begins with ``what``.
+    """
+    size = len(to_json(value))
+    if size > MAX_PAYLOAD_BYTES:
+        raise TooLargeError(
+            f"{what} takes {size} bytes; at most {MAX_PAYLOAD_BYTES} are allowed",
+            details={"bytes": size, "limit": MAX_PAYLOAD_BYTES},
+        )
+
+
+@asynccontextmanager
+async def _heartbeat() -> AsyncGenerator[None]:
+    """Heartbeats at a third of the patience the server has, while the block runs."""
+    timeout = activity.info().heartbeat_timeout
+    if timeout is None:
+        yield
+        return
+    beating = asyncio.create_task(_beat(timeout.total_seconds() / 3))
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+async def _beat(interval: float) -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(interval)
+
+
+def translated(error: Exception, retry: Retry) -> ApplicationError:
+    """``error`` as Temporal knows it: our code as its type, our details, and when to try again."""
+    if isinstance(error, OrchestratorError):
+        wait = error.retry_after_s if isinstance(error, ProviderError) else None
+        delay = retry_delay(retry, activity.info().attempt) if wait is None else wait
+        return ApplicationError(
+            error.message[:_MAX_MESSAGE],
+            error.details,
+            type=error.code,
+            non_retryable=not error.retryable,
+            next_retry_delay=timedelta(seconds=delay) if error.retryable else None,
+        )
+    # What an unforeseen error says may quote the configuration, so only its kind is told.
+    activity.logger.error("activity failed unexpectedly", exc_info=error)
+    return ApplicationError(
+        f"an unexpected {type(error).__name__} in the worker; its log has the details",
+        type=OrchestratorError.code,
+        next_retry_delay=timedelta(seconds=retry_delay(retry, activity.info().attempt)),
+    )
+
+
+def retry_delay(retry: Retry, attempt: int) -> float:
+    """Seconds to wait after the failure of attempt number ``attempt``, counted from 1.
+
+    With jitter, a random time between half of the delay and all of it, so that many runs do not return together.
+    """
+    if retry.strategy == "fixed":
+        delay = retry.initial_delay
+    elif retry.strategy == "linear":
+        delay = retry.initial_delay * attempt
+    else:
+        # The exponent is bounded because a float overflows; max_delay is reached long before.
+        delay = retry.initial_delay * retry.multiplier ** min(attempt - 1, 64)
+    delay = min(delay, retry.max_delay)
+    if retry.jitter:
+        delay *= random.uniform(1 - _JITTER, 1)  # noqa: S311 - spreads load; nothing secret hangs on it
+    return delay

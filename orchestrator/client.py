@@ -1,0 +1,300 @@
+"""The one door to runs, for command line, gateway and scripts: start, watch, answer, cancel."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from orchestrator.contracts import (
+    TASK_QUEUE,
+    WORKFLOW_TYPE,
+    Awaiting,
+    ErrorInfo,
+    Event,
+    Message,
+    ProgressPage,
+    ProgressRequest,
+    RunRequest,
+    RunResult,
+    RunState,
+    SearchAttribute,
+    SubmitReply,
+)
+from orchestrator.errors import (
+    AnswerError,
+    MessageError,
+    NothingAwaitedError,
+    RequestError,
+    RunNotFoundError,
+    ServerUnavailableError,
+    WorkerMissingError,
+)
+
+__all__ = ["Orchestrator", "RunSummary"]
+
+_QUERY_TIMEOUT = timedelta(seconds=10)
+_ANSWER_TIMEOUT_S = 30.0
+_OVER: Mapping[WorkflowExecutionStatus, str] = {
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+}
+_STATUS, _NAME, _NODE, _TENANT = (
+    SearchAttributeKey.for_keyword(name)
+    for name in (
+        SearchAttribute.RUN_STATUS,
+        SearchAttribute.DEFINITION_NAME,
+        SearchAttribute.CURRENT_NODE,
+        SearchAttribute.TENANT,
+    )
+)
+_REFUSALS = {error.code: error for error in (MessageError, AnswerError, NothingAwaitedError)}
+
+
+class RunSummary(BaseModel):
+    """One row of ``list``: what the server's index knows of a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    run_id: str
+    status: str
+    definition: str | None = None
+    current_node: str | None = None
+    tenant: str | None = None
+    started: datetime
+    closed: datetime | None = None
+
+
+class Orchestrator:
+    """Runs on one Temporal server.
+
+    Args:
+        client: A connected client with the pydantic data converter (``orchestrator.connect``).
+        task_queue: Where workers listen.
+    """
+
+    def __init__(self, client: Client, task_queue: str = TASK_QUEUE) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def start(self, request: RunRequest, run_id: str) -> str:
+        """Start a run under the id ``run_id``. Returns the id; from then on the run is never lost.
+
+        Raises:
+            RequestError: A run with this id is under way, or the server refuses the request.
+            ServerUnavailableError: The server cannot be reached.
+        """
+        name = request.definition if isinstance(request.definition, str) else request.definition.get("name")
+        try:
+            await self._client.start_workflow(
+                WORKFLOW_TYPE,
+                request,
+                id=run_id,
+                task_queue=self._task_queue,
+                static_summary=f"{name}"[:200],
+            )
+        except WorkflowAlreadyStartedError as error:
+            raise RequestError(f"a run with the id `{run_id}` is under way; choose another id") from error
+        except RPCError as error:
+            self._explain(error, run_id)
+        return run_id
+
+    async def result(self, run_id: str) -> RunResult:
+        """Wait for a run to end and return its result, however it ended."""
+        try:
+            return await self._handle(run_id).result()
+        except WorkflowFailureError as error:
+            return _ended(error)
+        except RPCError as error:
+            self._explain(error, run_id)
+
+    async def progress(self, run_id: str, *, after: int = 0, limit: int = 200) -> ProgressPage:
+        """Events of a run with ``seq`` above ``after``, at most ``limit`` (1,000 at the most)."""
+        return await self._query(run_id, "progress", ProgressPage, ProgressRequest(after=after, limit=limit))
+
+    async def follow(self, run_id: str, *, after: int = 0, poll_s: float = 0.25) -> AsyncIterator[Event]:
+        """Yield the events of a run, each once, until it has ended. Asks every ``poll_s`` seconds when idle."""
+        over = ("completed", "failed", "cancelled", "timed_out")
+        while True:
+            page = await self.progress(run_id, after=after)
+            for event in page.events:
+                yield event
+            after = page.cursor
+            if not page.events:
+                if page.status in over or await self._closed(run_id):
+                    return
+                await asyncio.sleep(poll_s)
+
+    async def state(self, run_id: str) -> RunState:
+        """Where each node stands, shared state, and the result so far."""
+        return await self._query(run_id, "state", RunState)
+
+    async def awaiting(self, run_id: str) -> list[Awaiting]:
+        """The questions that wait for an answer, oldest first."""
+        found: list[Awaiting] = await self._query(run_id, "awaiting", list[Awaiting])
+        return found
+
+    async def usage(self, run_id: str) -> dict[str, Any]:
+        """Tokens and cost, in total and per node."""
+        found: dict[str, Any] = await self._query(run_id, "usage", dict[str, Any])
+        return found
+
+    async def definition(self, run_id: str) -> dict[str, Any]:
+        """The plan a run is pinned to."""
+        found: dict[str, Any] = await self._query(run_id, "definition", dict[str, Any])
+        return found
+
+    async def send(self, run_id: str, message: Message) -> None:
+        """Signal a message; it is kept until something awaits it."""
+        try:
+            await self._handle(run_id).signal("message", message)
+        except RPCError as error:
+            self._explain(error, run_id)
+
+    async def answer(self, run_id: str, message: Message) -> SubmitReply:
+        """Submit an answer, checked. Returns once it is applied.
+
+        Raises:
+            AnswerError: It does not fit the question.
+            NothingAwaitedError: No question waits for it.
+            MessageError: It has the wrong shape.
+            WorkerMissingError: No worker took it.
+        """
+        handle: Any = self._handle(run_id)  # the SDK's overloads are not fully typed
+        update = handle.execute_update("submit", message, result_type=SubmitReply)
+        try:
+            reply: SubmitReply = await asyncio.wait_for(update, _ANSWER_TIMEOUT_S)
+        except TimeoutError as error:
+            raise self._nobody_answers() from error
+        except WorkflowUpdateFailedError as error:
+            _refused(error)
+        except RPCError as error:
+            self._explain(error, run_id)
+        return reply
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask a run to cancel."""
+        try:
+            await self._handle(run_id).cancel()
+        except RPCError as error:
+            self._explain(error, run_id)
+
+    async def runs(self, *, status: str | None = None, name: str | None = None, limit: int = 50) -> list[RunSummary]:
+        """The newest runs, from the server's index, which may lag by a moment.
+
+        Args:
+            status: A run status (``awaiting_input``), or none for all.
+            name: Name of a definition, or none for all.
+            limit: The most to return.
+        """
+        query = f"WorkflowType = '{WORKFLOW_TYPE}'"
+        if status is not None:
+            query += f" AND {SearchAttribute.RUN_STATUS} = {_quoted(status)}"
+        if name is not None:
+            query += f" AND {SearchAttribute.DEFINITION_NAME} = {_quoted(name)}"
+        try:
+            return [_summary(execution) async for execution in self._client.list_workflows(query, limit=limit)]
+        except RPCError as error:
+            self._explain(error, "")
+
+    async def _closed(self, run_id: str) -> bool:
+        """Whether the server has ended a run without it (terminated, or timed out by Temporal)."""
+        description = await self._handle(run_id).describe()
+        return description.status != WorkflowExecutionStatus.RUNNING
+
+    def _handle(self, run_id: str) -> WorkflowHandle[Any, RunResult]:
+        return self._client.get_workflow_handle(run_id, result_type=RunResult)
+
+    async def _query(self, run_id: str, name: str, answer: Any, *args: BaseModel) -> Any:
+        try:
+            return await self._handle(run_id).query(name, args=args, result_type=answer, rpc_timeout=_QUERY_TIMEOUT)
+        except WorkflowQueryFailedError as error:
+            raise RequestError(f"the run refused the query `{name}`: {error}") from error
+        except RPCError as error:
+            self._explain(error, run_id)
+
+    def _nobody_answers(self) -> WorkerMissingError:
+        return WorkerMissingError(
+            f"no worker answers on the task queue `{self._task_queue}`; start one (`orchestrator dev`, or "
+            "`python worker.py`). Nothing is lost: runs go on when one is there"
+        )
+
+    def _explain(self, error: RPCError, run_id: str) -> NoReturn:
+        """Raise what an error of the server means."""
+        match error.status:
+            case RPCStatusCode.NOT_FOUND if "completed" in error.message:
+                raise NothingAwaitedError(f"the run `{run_id}` has ended") from error
+            case RPCStatusCode.NOT_FOUND:
+                raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from error
+            case RPCStatusCode.FAILED_PRECONDITION | RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
+                raise self._nobody_answers() from error
+            case RPCStatusCode.UNAVAILABLE:
+                raise ServerUnavailableError(f"the Temporal server cannot be reached: {error.message}") from error
+            case _:
+                raise RequestError(f"the Temporal server refused the request: {error.message}") from error
+
+
+def _summary(execution: WorkflowExecution) -> RunSummary:
+    shown = execution.typed_search_attributes
+    status = shown.get(_STATUS) or "running"
+    if execution.status is not None and execution.status in _OVER:
+        over = _OVER[execution.status]
+        # A failed run says more exactly how (timed_out); one that the server ended could not say anything.
+        status = status if over == "failed" and status == "timed_out" else over
+    return RunSummary(
+        id=execution.id,
+        run_id=execution.run_id,
+        status=status,
+        definition=shown.get(_NAME),
+        current_node=shown.get(_NODE) if status == "awaiting_input" else None,
+        tenant=shown.get(_TENANT),
+        started=execution.start_time,
+        closed=execution.close_time,
+    )
+
+
+def _ended(failure: WorkflowFailureError) -> RunResult:
+    cause = failure.cause
+    if isinstance(cause, ApplicationError) and cause.details:
+        try:
+            return RunResult.model_validate(cause.details[0])
+        except ValidationError:
+            pass
+    info = ErrorInfo(code="INTERNAL", message=str(cause))
+    if isinstance(cause, CancelledError):
+        return RunResult(status="cancelled")
+    if isinstance(cause, TerminatedError):
+        info = ErrorInfo(code="TERMINATED", message="somebody terminated the run")
+    return RunResult(status="failed", error=info)
+
+
+def _refused(failure: WorkflowUpdateFailedError) -> NoReturn:
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        found = cause.details[0] if cause.details else None
+        details = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+        raise _REFUSALS.get(cause.type or "", MessageError)(cause.message, details=details) from failure
+    raise MessageError(f"the answer was refused: {cause}") from failure
+
+
+def _quoted(text: str) -> str:
+    if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise RequestError(f"not a name: {text!r}")
+    return f"'{text}'"

@@ -1,0 +1,113 @@
+"""What is certainly finished before a node starts, and when the run ends."""
+
+from functools import cached_property
+
+from orchestrator.definition.graph import Flow
+
+__all__ = ["Certainty"]
+
+
+class Certainty:
+    """Answers for one graph; all masks are over the flow's numbers.
+
+    Args:
+        flow: A graph without forward cycles.
+        joins_any: The nodes with ``join: any``.
+        cancelling: The nodes with ``cancel_others``.
+    """
+
+    def __init__(self, flow: Flow, joins_any: int, cancelling: int) -> None:
+        self._flow = flow
+        self._joins_any = joins_any
+        self._cancelling = cancelling
+
+    @cached_property
+    def _doomed(self) -> dict[int, list[int]]:
+        """For each node that another may cancel, those others: all its ways out lead to them."""
+        doomed: dict[int, list[int]] = {}
+        targets = [number for number in self._flow.order if self._cancelling >> number & 1]
+        for target in targets:
+            mask = 1 << target
+            for number in reversed(self._flow.order[: self._flow.order.index(target)]):
+                outs = self._flow.outs[number]
+                if outs and all(mask >> self._flow.ends[index][1] & 1 for index in outs):
+                    mask |= 1 << number
+                    doomed.setdefault(number, []).append(target)
+        return doomed
+
+    @cached_property
+    def follows(self) -> tuple[int, ...]:
+        """For each node, what certainly finishes sooner or later once it has finished; itself included."""
+        found = [0] * len(self._flow.ids)
+        for number in reversed(self._flow.order):
+            mask = 1 << number
+            ways: list[int] = []
+            for index in self._flow.outs[number]:
+                link, target = self._flow.links[index], self._flow.ends[index][1]
+                started = self._if_started(target, found)
+                if link.exclusive:
+                    ways.append(started)
+                elif link.when is None:
+                    mask |= started
+            if ways:
+                common = ways[0]
+                for way in ways[1:]:
+                    common &= way
+                mask |= common
+            found[number] = mask
+        return tuple(found)
+
+    def _if_started(self, number: int, follows: list[int]) -> int:
+        mask = follows[number]
+        for target in self._doomed.get(number, ()):
+            mask &= follows[target]
+        return mask
+
+    @cached_property
+    def before(self) -> tuple[int, ...]:
+        """For each node, what has certainly finished before it starts for the first time."""
+        flow = self._flow
+        settled, done = [0] * len(flow.ids), [0] * len(flow.ids)
+        for number in flow.order:
+            sources = [flow.ends[index][0] for index in flow.ins[number]]
+            if not sources:
+                continue
+            ends = [1 << source | settled[source] for source in sources]
+            taken = [1 << source | done[source] for source in sources]
+            settled[number] = _common(ends) if self._joins_any >> number & 1 else _union(ends)
+            certain = _common(taken)
+            done[number] = certain | self._closed(certain, settled[number])
+        return tuple(done)
+
+    def _closed(self, certain: int, settled: int) -> int:
+        """What of the settled nodes must have finished, given that ``certain`` have."""
+        if not settled & ~certain:
+            return 0
+        found, left = 0, certain
+        while left:
+            found |= self.follows[(left & -left).bit_length() - 1]
+            left &= ~found
+        return found & settled
+
+    @cached_property
+    def at_the_end(self) -> int:
+        """What has certainly finished when the run completes."""
+        found = 0
+        for number in self._flow.order:
+            if not self._flow.ins[number]:
+                found |= self._if_started(number, list(self.follows))
+        return found
+
+
+def _union(masks: list[int]) -> int:
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _common(masks: list[int]) -> int:
+    found = masks[0]
+    for mask in masks[1:]:
+        found &= mask
+    return found

@@ -1,0 +1,53 @@
+"""A run's inputs against its definition."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.definition.model import Definition
+from orchestrator.definition.words import did_you_mean
+from orchestrator.errors import InputError
+from orchestrator.graph.schema import problems
+
+__all__ = ["always_there", "check_inputs", "input_schema"]
+
+
+def input_schema(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON Schema in an input's declaration: all of it but ``default`` and a ``required`` that is true or false."""
+    return {
+        key: value
+        for key, value in spec.items()
+        if key != "default" and not (key == "required" and isinstance(value, bool))
+    }
+
+
+def always_there(spec: Mapping[str, Any]) -> bool:
+    """Whether a run has a value for this input whatever its caller leaves out."""
+    return "default" in spec or _required(spec)
+
+
+def _required(spec: Mapping[str, Any]) -> bool:
+    return "default" not in spec and spec.get("required") is not False
+
+
+def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a run: ``given`` with the defaults filled in, in the definition's order.
+
+    Raises:
+        InputError: Some are missing, unknown or do not fit; the message names every one of them.
+    """
+    declared, found, wrong = definition.inputs, dict[str, Any](), list[str]()
+    for name, spec in declared.items():
+        if name in given:
+            found[name] = given[name]
+            wrong.extend(f"`{name}`: {problem}" for problem in problems(input_schema(spec), given[name]))
+        elif "default" in spec:
+            found[name] = spec["default"]
+        elif _required(spec):
+            wrong.append(f"`{name}` is missing")
+    for name in given:
+        if name not in declared:
+            hint = did_you_mean(name, declared)
+            wrong.append(f"`{name}` is not an input of {definition.name}" + (f" ({hint})" if hint else ""))
+    if wrong:
+        raise InputError(f"inputs of {definition.name}: " + "; ".join(wrong), details={"problems": wrong})
+    return found

@@ -1,0 +1,116 @@
+"""Rules about each node by itself: its id, type, config and settings."""
+
+from collections.abc import Iterator
+
+from pydantic_core import ErrorDetails
+
+from orchestrator.definition.draft import Draft
+from orchestrator.definition.model import NodeModel
+from orchestrator.definition.words import did_you_mean, explain
+from orchestrator.errors import Issue
+from orchestrator.graph.plan import Path
+from orchestrator.models import find_model, model_names
+from orchestrator.node_types import NODE_TYPES
+from orchestrator.templating import is_template
+
+__all__ = ["config_fits", "ids_are_unique", "models_are_known", "settings_make_sense", "types_are_known"]
+
+
+def ids_are_unique(draft: Draft) -> Iterator[Issue]:
+    """DEF030."""
+    seen: set[str] = set()
+    for index, node in enumerate(draft.definition.nodes):
+        if node.id in seen:
+            yield draft.issue("DEF030", (*draft.node_path(index), "id"), f"There is already a node `{node.id}`")
+        seen.add(node.id)
+
+
+def types_are_known(draft: Draft) -> Iterator[Issue]:
+    """DEF020."""
+    for index, node in enumerate(draft.definition.nodes):
+        if node.type not in NODE_TYPES:
+            hint = did_you_mean(node.type, NODE_TYPES)
+            yield draft.issue("DEF020", (*draft.node_path(index), "type"), f"No node type is named `{node.type}`", hint)
+
+
+def config_fits(draft: Draft) -> Iterator[Issue]:
+    """DEF021, DEF022, DEF023."""
+    for index, check in enumerate(draft.configs):
+        node = draft.definition.nodes[index]
+        reported: set[Path] = set()
+        for error in check.errors:
+            place = tuple(_written(error["loc"], node.config))
+            if place not in reported:
+                reported.add(place)
+                yield _config_issue(draft, index, error, place)
+
+
+def _config_issue(draft: Draft, index: int, error: ErrorDetails, place: Path) -> Issue:
+    node = draft.definition.nodes[index]
+    path = (*draft.node_path(index), "config", *place)
+    name = str(path[-1]) if place else "config"
+    match error["type"]:
+        case "missing":
+            name = str(error["loc"][-1])
+            around = path if place and place[-1] != name else path[:-1]
+            return draft.issue("DEF022", around, f"`{node.type}` needs the field `{name}` in its config")
+        case "extra_forbidden":
+            fields = NODE_TYPES[node.type].config.model_fields
+            names = [info.alias or field for field, info in fields.items()] if len(place) == 1 else []
+            hint = did_you_mean(name, names, most=12)
+            return draft.issue("DEF023", path, f"`{node.type}` has no config field `{name}`", hint, key=True)
+        case _:
+            return draft.issue("DEF021", path, f"`{name}` of `{node.id}` {explain(error)}")
+
+
+def _written(place: tuple[int | str, ...], config: object) -> Iterator[int | str]:
+    """The steps of pydantic's place that the author wrote; it also names the members of unions."""
+    value = config
+    for step in place:
+        if isinstance(value, dict) and step in value:
+            value = value[step]  # pyright: ignore[reportUnknownVariableType]  # JSON
+            yield step
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):  # pyright: ignore[reportUnknownArgumentType]
+            value = value[step]  # pyright: ignore[reportUnknownVariableType]
+            yield step
+
+
+def settings_make_sense(draft: Draft) -> Iterator[Issue]:
+    """DEF014 beyond the bounds of single values, and DEF040."""
+    defaults = draft.definition.defaults
+    if defaults.timeout and defaults.total_timeout and defaults.total_timeout < defaults.timeout:
+        message = "`total_timeout` is shorter than `timeout`, the time for one attempt"
+        yield draft.issue("DEF014", ("defaults", "total_timeout"), message)
+    for index, node in enumerate(draft.definition.nodes):
+        path = draft.node_path(index)
+        yield from _patience(draft, node, path)
+        if node.cancel_others and node.join != "any":
+            message = "`cancel_others` has a meaning only with `join: any`"
+            yield draft.issue("DEF040", (*path, "cancel_others"), message)
+
+
+def _patience(draft: Draft, node: NodeModel, path: Path) -> Iterator[Issue]:
+    timeout = node.timeout or draft.definition.defaults.timeout
+    if node.total_timeout and timeout and node.total_timeout < timeout:
+        message = "`total_timeout` is shorter than `timeout`, the time for one attempt"
+        yield draft.issue("DEF014", (*path, "total_timeout"), message)
+    retry = node.retry
+    if retry.max_delay and retry.initial_delay and retry.max_delay < retry.initial_delay:
+        message = "`max_delay` is shorter than `initial_delay`"
+        yield draft.issue("DEF014", (*path, "retry", "max_delay"), message)
+    kind = NODE_TYPES.get(node.type)
+    if kind is not None and kind.tier == "control":
+        for name in ("timeout", "total_timeout", "retry"):
+            if name in node.model_fields_set:
+                message = f"`{node.type}` is performed by the run itself and has no attempts: `{name}` means nothing"
+                yield draft.issue("DEF014", (*path, name), message, "Leave it out.", key=True)
+
+
+def models_are_known(draft: Draft) -> Iterator[Issue]:
+    """DEF024."""
+    for index, node in enumerate(draft.definition.nodes):
+        name = node.config.get("model")
+        if node.type != "ModelInvoke" or not isinstance(name, str) or is_template(name) or find_model(name):
+            continue
+        hint = did_you_mean(name, model_names())
+        yield draft.issue("DEF024", (*draft.node_path(index), "config", "model"), f"No model is named `{name}`", hint)

@@ -1,0 +1,74 @@
+"""Words for people: places, nearest names, and what pydantic found, said plainly."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from orchestrator.graph.plan import Path
+
+__all__ = ["did_you_mean", "explain", "kind", "spell"]
+
+_KINDS: Final = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS: Final = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+
+
+def spell(path: Path) -> str:
+    """A path in a definition as people write it: ``nodes[3].config.model``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 8) -> str | None:
+    """A hint with the nearest right name, or else with all of them where they are few."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names[:3_000], n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean `{near[0]}`?"
+    if names and len(names) <= most:
+        return "There is " + ", ".join(f"`{name}`" for name in names) + "."
+    return None
+
+
+def kind(value: Any) -> str:
+    """What sort of JSON value this is, for people."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    names = {int: "a whole number", float: "a number", str: "text", list: "a list", tuple: "a list", dict: "a mapping"}
+    return names.get(type(value), "something else")
+
+
+def explain(error: Any) -> str:
+    """The end of a sentence that starts with a field's name, for one of pydantic's error details."""
+    name, context = error["type"], error.get("ctx", {})
+    if name in _KINDS:
+        return f"must be {_KINDS[name]}, not {kind(error['input'])}"
+    if name in _BOUNDS:
+        key, words = _BOUNDS[name]
+        return f"must be {words} {context[key]}"
+    if name == "literal_error":
+        return f"must be one of {context['expected'].replace(' or ', ', ')}"
+    if name == "value_error":
+        return str(context["error"])
+    if name in ("too_short", "string_too_short"):
+        return "must not be empty" if context["min_length"] == 1 else f"needs at least {context['min_length']} items"
+    if name in ("too_long", "string_too_long"):
+        return f"is longer than {context['max_length']}"
+    return str(error["msg"][:1]).lower() + str(error["msg"][1:])

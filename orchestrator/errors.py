@@ -1,0 +1,269 @@
+"""The one error tree. Every class carries a stable ``code`` and says whether trying again can help.
+
+OrchestratorError
+├── RequestError                a start, query or message whose shape is wrong
+├── DefinitionError             a definition that breaks rules (carries every issue)
+├── DefinitionNotFoundError
+├── InputError                  inputs that fail the definition's schema
+├── ExpressionError
+│   ├── ExpressionSyntaxError
+│   └── ExpressionBudgetError
+├── TemplateError
+├── LimitError                  a bound of the definition or the platform was reached
+│   └── TooLargeError
+├── MessageError                a message that cannot be used
+│   ├── NothingAwaitedError
+│   └── AnswerError
+├── NodeError                   a node that failed for good
+│   └── NodeTimeoutError
+├── RunTimeoutError
+├── RunNotFoundError
+├── ServerUnavailableError      the Temporal server cannot be reached
+├── WorkerMissingError          nobody answers on the task queue
+├── SettingsError
+└── ProviderError               an outside system
+    ├── ProviderRejectedError
+    ├── ProviderAuthError
+    ├── ProviderRateLimitedError
+    └── ProviderUnavailableError
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+__all__ = [
+    "AnswerError",
+    "DefinitionError",
+    "DefinitionNotFoundError",
+    "ExpressionBudgetError",
+    "ExpressionError",
+    "ExpressionSyntaxError",
+    "InputError",
+    "Issue",
+    "LimitError",
+    "MessageError",
+    "NodeError",
+    "NodeTimeoutError",
+    "NothingAwaitedError",
+    "OrchestratorError",
+    "ProviderAuthError",
+    "ProviderError",
+    "ProviderRateLimitedError",
+    "ProviderRejectedError",
+    "ProviderUnavailableError",
+    "RequestError",
+    "RunNotFoundError",
+    "RunTimeoutError",
+    "ServerUnavailableError",
+    "SettingsError",
+    "TemplateError",
+    "TooLargeError",
+    "WorkerMissingError",
+]
+
+
+class OrchestratorError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Args:
+        message: One plain sentence: what, where, and what to do.
+        details: Facts for machines; JSON values only, never secrets.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, object] = dict(details or {})
+
+
+class RequestError(OrchestratorError):
+    """The request has the wrong shape."""
+
+    code = "REQUEST_INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One broken rule of a definition.
+
+    ``path`` is where (``nodes[3].config.model``); ``line`` and ``column`` are 1-based in the file, when there is one.
+    ``hint`` says what to do, or names the nearest right word.
+    """
+
+    code: str
+    path: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    hint: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """The issue as JSON, without what is not known."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+class DefinitionError(OrchestratorError):
+    """A definition breaks rules; ``issues`` has every one of them."""
+
+    code = "DEFINITION_INVALID"
+
+    def __init__(self, message: str, issues: Sequence[Issue] = ()) -> None:
+        super().__init__(message, details={"issues": [issue.as_dict() for issue in issues]})
+        self.issues = tuple(issues)
+
+
+class DefinitionNotFoundError(OrchestratorError):
+    """No definition has this name, or not in this version."""
+
+    code = "DEFINITION_NOT_FOUND"
+
+
+class InputError(OrchestratorError):
+    """The run's inputs do not fit the definition."""
+
+    code = "INPUT_INVALID"
+
+
+class ExpressionError(OrchestratorError):
+    """An expression could not be evaluated."""
+
+    code = "EXPRESSION_FAILED"
+
+
+class ExpressionSyntaxError(ExpressionError):
+    """An expression cannot be read; ``line`` and ``column`` are 1-based within it."""
+
+    code = "EXPRESSION_SYNTAX"
+
+    def __init__(self, message: str, *, line: int = 1, column: int = 1) -> None:
+        super().__init__(message, details={"line": line, "column": column})
+        self.line = line
+        self.column = column
+
+
+class ExpressionBudgetError(ExpressionError):
+    """An expression took more steps, or made a larger value, than it may."""
+
+    code = "EXPRESSION_TOO_COSTLY"
+
+
+class TemplateError(OrchestratorError):
+    """A template could not be read or rendered."""
+
+    code = "TEMPLATE_FAILED"
+
+
+class LimitError(OrchestratorError):
+    """A limit of the run was reached."""
+
+    code = "LIMIT_REACHED"
+
+
+class TooLargeError(LimitError):
+    """A value is larger than what a run may carry."""
+
+    code = "TOO_LARGE"
+
+
+class MessageError(OrchestratorError):
+    """A message cannot be used."""
+
+    code = "MESSAGE_INVALID"
+
+
+class NothingAwaitedError(MessageError):
+    """Nothing waits for an answer, or not at that node."""
+
+    code = "NOTHING_AWAITED"
+
+
+class AnswerError(MessageError):
+    """An answer does not fit what was asked."""
+
+    code = "ANSWER_INVALID"
+
+
+class NodeError(OrchestratorError):
+    """A node failed for good."""
+
+    code = "NODE_FAILED"
+
+
+class NodeTimeoutError(NodeError):
+    """A node took longer than it may."""
+
+    code = "NODE_TIMED_OUT"
+
+
+class RunTimeoutError(OrchestratorError):
+    """The run took longer than ``limits.timeout``."""
+
+    code = "RUN_TIMED_OUT"
+
+
+class RunNotFoundError(OrchestratorError):
+    """No run has this id."""
+
+    code = "RUN_NOT_FOUND"
+
+
+class ServerUnavailableError(OrchestratorError):
+    """The Temporal server cannot be reached."""
+
+    code = "SERVER_UNAVAILABLE"
+    retryable = True
+
+
+class WorkerMissingError(OrchestratorError):
+    """No worker answers on the task queue."""
+
+    code = "WORKER_MISSING"
+    retryable = True
+
+
+class SettingsError(OrchestratorError):
+    """A setting is missing or wrong."""
+
+    code = "SETTINGS_INVALID"
+
+
+class ProviderError(OrchestratorError):
+    """An outside system answered with an error."""
+
+    code = "PROVIDER_FAILED"
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, details: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderRejectedError(ProviderError):
+    """The request itself is wrong; sending it again cannot help."""
+
+    code = "PROVIDER_REJECTED"
+
+
+class ProviderAuthError(ProviderError):
+    """The key is missing, wrong, or not allowed to do this."""
+
+    code = "PROVIDER_AUTH"
+
+
+class ProviderRateLimitedError(ProviderError):
+    """Too many requests; ``retry_after_s`` is what the provider asked for, in seconds."""
+
+    code = "PROVIDER_RATE_LIMITED"
+    retryable = True
+
+
+class ProviderUnavailableError(ProviderError):
+    """The provider is unwell; the same request may succeed later."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    retryable = True

@@ -1,0 +1,220 @@
+"""What every operation shares: the evaluation's environment and budget, the kinds of values, equality and order."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any, TypeAlias, cast
+
+from orchestrator.errors import ExpressionBudgetError, ExpressionError
+
+__all__ = [
+    "BINDINGS",
+    "BUDGET",
+    "MAX_INT",
+    "MIN_INT",
+    "BoolKey",
+    "Env",
+    "MissingError",
+    "Thunk",
+    "article",
+    "as_json",
+    "as_key",
+    "charge",
+    "equal",
+    "from_key",
+    "integer",
+    "kind",
+    "less",
+    "nearest",
+]
+
+Env: TypeAlias = list[Any]
+"""One evaluation: steps left, the bindings, then a slot per comprehension variable."""
+
+Thunk: TypeAlias = Callable[[Env], Any]
+
+BUDGET, BINDINGS = 0, 1
+MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
+_MAX_RESULT = 1_000_000
+_MAX_NESTING = 200
+_MAX_CANDIDATES = 200
+
+_KINDS: dict[type, str] = {
+    bool: "bool",
+    int: "int",
+    float: "double",
+    str: "string",
+    list: "list",
+    dict: "map",
+    type(None): "null_type",
+}
+
+
+class MissingError(ExpressionError):
+    """A name or field that is not there. The near names are looked up only when the error leaves the evaluation."""
+
+    def __init__(self, message: str, name: str, known: Iterable[Any]) -> None:
+        super().__init__(message, details={"missing": name})
+        self._name = name
+        self._known = known
+
+    def explained(self) -> ExpressionError:
+        """The same error with the nearest right name, if one is near."""
+        names = [key for key, _ in zip(self._known, range(_MAX_CANDIDATES), strict=False) if isinstance(key, str)]
+        return ExpressionError(self.message + nearest(self._name, names), details=self.details)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; did you mean `x`?`` when one of ``names`` is near ``name``, else nothing."""
+    found = difflib.get_close_matches(name[:64], [known for known in names if len(known) <= 64], n=1)  # noqa: PLR2004
+    return f"; did you mean `{found[0]}`?" if found else ""
+
+
+def charge(env: Env, steps: int) -> None:
+    """Take ``steps`` from the budget.
+
+    Raises:
+        ExpressionBudgetError: There are not enough left.
+    """
+    env[BUDGET] -= steps
+    if env[BUDGET] < 0:
+        raise ExpressionBudgetError(
+            "the expression takes too many steps or makes too large a value: work on a shorter list or text"
+        )
+
+
+def kind(value: Any) -> str:
+    """The type of ``value`` as the language calls it."""
+    name = _KINDS.get(cast("type", type(value)))
+    if name is None:
+        raise ExpressionError(f"a value of the Python type {type(value).__name__} is not JSON")
+    return name
+
+
+def article(value: Any) -> str:
+    """The type of ``value`` with its article, for messages."""
+    name = kind(value)
+    return "null" if name == "null_type" else f"an {name}" if name == "int" else f"a {name}"
+
+
+class BoolKey:
+    """A boolean as a map key: in Python ``True`` and ``1`` would be the same key."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, *, value: bool) -> None:
+        self.value = value
+
+
+_TRUE_KEY, _FALSE_KEY = BoolKey(value=True), BoolKey(value=False)
+
+
+def as_key(value: Any) -> Any:
+    """``value`` as the key to look up in a map, or none when no map can have it."""
+    if value is True:
+        return _TRUE_KEY
+    if value is False:
+        return _FALSE_KEY
+    return value if isinstance(value, (str, int, float)) else None
+
+
+def from_key(key: Any) -> Any:
+    """The value that a key of a map stands for."""
+    return key.value if isinstance(key, BoolKey) else key
+
+
+def integer(value: Any, what: str) -> int:
+    """``value`` as an int: doubles without a fraction count, as model output flips between the two.
+
+    Raises:
+        ExpressionError: It is no whole number of 64 bits.
+    """
+    if type(value) is float and isfinite(value) and value == int(value):
+        value = int(value)
+    if type(value) is not int:
+        raise ExpressionError(f"{what} must be a whole number, not {article(value)}")
+    if not MIN_INT <= value <= MAX_INT:
+        raise ExpressionError(f"{what} does not fit 64 bits")
+    return value
+
+
+def equal(env: Env, left: Any, right: Any, depth: int = 0) -> bool:
+    """Whether two values are equal: numbers by value whatever their type, all else only within one type."""
+    left_type, right_type = cast("type", type(left)), cast("type", type(right))
+    if left_type is str:
+        charge(env, len(left) // 100 if right_type is str else 0)
+        return right_type is str and left == right
+    if left_type in {int, float}:
+        return right_type in {int, float} and left == right
+    if left_type is not right_type:
+        return False
+    if depth > _MAX_NESTING:
+        raise ExpressionBudgetError(f"values nested more than {_MAX_NESTING} deep cannot be compared")
+    if left_type is list:
+        charge(env, 1 + min(len(left), len(right)))
+        return len(left) == len(right) and all(
+            equal(env, one, other, depth + 1) for one, other in zip(left, right, strict=True)
+        )
+    if left_type is dict:
+        charge(env, 1 + min(len(left), len(right)))
+        return len(left) == len(right) and all(
+            key in right and equal(env, value, right[key], depth + 1) for key, value in left.items()
+        )
+    return left == right
+
+
+def less(env: Env, left: Any, right: Any, sign: str) -> bool:
+    """Whether ``left`` comes before ``right``; text by code point, false before true.
+
+    Raises:
+        ExpressionError: The two have no common order. ``sign`` is the operator to name.
+    """
+    left_type, right_type = cast("type", type(left)), cast("type", type(right))
+    if left_type is str and right_type is str:
+        charge(env, min(len(left), len(right)) // 100)
+        return left < right
+    numbers = {int, float}
+    if (left_type in numbers and right_type in numbers) or (left_type is bool and right_type is bool):
+        return left < right
+    raise ExpressionError(f"{article(left)} and {article(right)} cannot be compared with `{sign}`")
+
+
+def as_json(value: Any) -> Any:
+    """The result as JSON: map keys as text, nothing infinite, nothing huge.
+
+    Raises:
+        ExpressionError: A number in it is not finite.
+        ExpressionBudgetError: It has more than a million elements and characters, or is nested too deeply.
+    """
+    plain, size = True, 0
+    waiting: list[tuple[Any, int]] = [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        item_type = cast("type", type(item))
+        size += len(item) + 1 if item_type in {str, list, dict} else 1
+        if size > _MAX_RESULT or depth > _MAX_NESTING:
+            raise ExpressionBudgetError(f"the result is too large: more than {_MAX_RESULT:,} elements and characters")
+        if item_type is float and not isfinite(item):
+            raise ExpressionError("the result is not a finite number: check for a division by 0.0 or an overflow")
+        if item_type is dict:
+            plain = plain and all(type(key) is str for key in item)
+            size += sum(len(key) for key in item if type(key) is str)
+            waiting.extend((child, depth + 1) for child in item.values())
+        elif item_type is list:
+            waiting.extend((child, depth + 1) for child in item)
+        else:
+            kind(item)
+    return value if plain else _with_text_keys(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_text_keys(item) for item in cast("list[Any]", value)]
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value)
+        return {_key_text(key): _with_text_keys(item) for key, item in items.items()}
+    return value
+
+
+def _key_text(key: Any) -> str:
+    return str(key.value).lower() if isinstance(key, BoolKey) else str(key)

@@ -1,0 +1,133 @@
+"""A Plan indexed for running: nodes and edges by number, ways in and out, loops. Built once per plan and process."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.graph.expressions import Program
+from orchestrator.graph.plan import Plan, PlanNode
+
+__all__ = ["Edge", "Graph", "Loop", "Node"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An edge by number. ``loop`` is set on a back edge; ``leaves`` are the loops it goes out of, inner first."""
+
+    index: int
+    source: int
+    target: int
+    max_visits: int | None
+    loop: int | None
+    leaves: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node by number. ``ins`` and ``outs`` are forward edges, ``backs`` back edges, ``ways`` both, as written."""
+
+    index: int
+    plan: PlanNode
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+    backs: tuple[int, ...]
+    ways: tuple[int, ...]
+    loops: tuple[int, ...]
+    """The loops whose body has it, outer first."""
+    cancels: tuple[int, ...]
+    """What its start cancels: nodes all of whose ways out lead here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop by number. ``inner`` edges stay in the body; ``exits`` leave it; ``nested`` are the loops inside."""
+
+    index: int
+    head: int
+    body: tuple[int, ...]
+    latches: tuple[int, ...]
+    inner: tuple[int, ...]
+    exits: tuple[int, ...]
+    nested: tuple[int, ...]
+
+
+class Graph:
+    """A plan, indexed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.numbers = {node.id: number for number, node in enumerate(plan.nodes)}
+        bodies = [frozenset(self.numbers[name] for name in loop.body) for loop in plan.loops]
+        loop_of = {index: number for number, loop in enumerate(plan.loops) for index in loop.back_edges}
+        self.edges = tuple(
+            self._edge(index, loop_of.get(index), bodies, _inner_first(plan)) for index in range(len(plan.edges))
+        )
+        self.nodes = self._nodes(bodies)
+        self.loops = tuple(self._loop(number, bodies) for number in range(len(plan.loops)))
+
+    @cached_property
+    def entries(self) -> tuple[int, ...]:
+        """The nodes that nothing leads to: where a run starts."""
+        return tuple(node.index for node in self.nodes if not node.ins)
+
+    @cached_property
+    def programs(self) -> tuple[Program | None, ...]:
+        """The condition of each edge, ready to evaluate."""
+        return tuple(None if edge.when is None else Program(edge.when.ast) for edge in self.plan.edges)
+
+    def _edge(self, index: int, loop: int | None, bodies: list[frozenset[int]], order: list[int]) -> Edge:
+        edge = self.plan.edges[index]
+        source, target = self.numbers[edge.source], self.numbers[edge.target]
+        leaves = tuple(k for k in order if source in bodies[k] and target not in bodies[k])
+        return Edge(index, source, target, edge.max_visits, loop, leaves)
+
+    def _nodes(self, bodies: list[frozenset[int]]) -> tuple[Node, ...]:
+        ins: list[list[int]] = [[] for _ in self.plan.nodes]
+        ways: list[list[int]] = [[] for _ in self.plan.nodes]
+        for edge in self.edges:
+            ways[edge.source].append(edge.index)
+            if edge.loop is None:
+                ins[edge.target].append(edge.index)
+        outs = [tuple(i for i in way if self.edges[i].loop is None) for way in ways]
+        order = list(reversed(_inner_first(self.plan)))
+        return tuple(
+            Node(
+                index=index,
+                plan=plan,
+                ins=tuple(ins[index]),
+                outs=outs[index],
+                backs=tuple(i for i in ways[index] if self.edges[i].loop is not None),
+                ways=tuple(ways[index]),
+                loops=tuple(k for k in order if index in bodies[k]),
+                cancels=self._cancels(index, outs) if plan.cancel_others else (),
+            )
+            for index, plan in enumerate(self.plan.nodes)
+        )
+
+    def _cancels(self, target: int, outs: list[tuple[int, ...]]) -> tuple[int, ...]:
+        doomed = {target}
+        for index in range(target - 1, -1, -1):  # nodes are in topological order
+            if outs[index] and all(self.edges[i].target in doomed for i in outs[index]):
+                doomed.add(index)
+        return tuple(sorted(doomed - {target}))
+
+    def _loop(self, number: int, bodies: list[frozenset[int]]) -> Loop:
+        plan, body = self.plan.loops[number], bodies[number]
+        forward = [edge for edge in self.edges if edge.loop is None and edge.source in body]
+        return Loop(
+            index=number,
+            head=self.numbers[plan.head],
+            body=tuple(sorted(body)),
+            latches=_unique(self.edges[i].source for i in plan.back_edges),
+            inner=tuple(edge.index for edge in forward if edge.target in body),
+            exits=tuple(edge.index for edge in forward if edge.target not in body),
+            nested=tuple(k for k, other in enumerate(bodies) if k != number and other < body),
+        )
+
+
+def _inner_first(plan: Plan) -> list[int]:
+    return sorted(range(len(plan.loops)), key=lambda k: len(plan.loops[k].body))
+
+
+def _unique(items: Iterable[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(items))

@@ -1,0 +1,97 @@
+"""What a node type declares: its name, tier, configuration, outputs and patience."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import to_json
+
+from orchestrator.graph.plan import Retry, Tier
+
+__all__ = [
+    "Cel",
+    "CelMark",
+    "ConfigModel",
+    "NodeType",
+    "Text",
+    "Verbatim",
+    "VerbatimMark",
+    "Way",
+    "unrendered_fields",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CelMark:
+    """Marks a config field that holds a CEL expression, not a template.
+
+    ``names`` are what the expression may refer to; none means the run's data, as in the condition of an edge.
+    """
+
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerbatimMark:
+    """Marks a config field that is taken as it stands: no template, no expression."""
+
+
+def _as_text(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else to_json(value).decode()
+
+
+Cel = Annotated[str, CelMark()]
+Verbatim = Annotated[str, VerbatimMark()]
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""Text; what is not text (a reference to a list, a number in YAML) becomes its JSON. Null is refused."""
+
+
+class ConfigModel(BaseModel):
+    """Base of every node type's configuration. Strings may be templates unless marked ``Cel`` or ``Verbatim``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def unrendered_fields(config: type[ConfigModel]) -> frozenset[str]:
+    """Names, as an author writes them, of the top-level fields that hold no template: expressions and verbatim text."""
+    return frozenset(
+        info.alias or name
+        for name, info in config.model_fields.items()
+        if any(isinstance(mark, (CelMark, VerbatimMark)) for mark in info.metadata)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way out that a node's own configuration declares. ``at`` is where in the config, for error messages."""
+
+    to: str
+    when: str | None = None
+    max_visits: int | None = None
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeType:
+    """One row of the table of node types.
+
+    ``outputs`` names the fields of ``nodes.<id>``; none means that they depend on the configuration.
+    ``timeout`` is the patience per attempt in seconds, where neither node nor definition says otherwise.
+    ``ways`` lists the ways out that the configuration declares; such a node has no ``edges`` of its own, and takes
+    exactly one way.
+    """
+
+    name: str
+    summary: str
+    tier: Tier
+    config: type[ConfigModel]
+    outputs: tuple[str, ...] | None
+    timeout: float = 60.0
+    retry: Retry = field(default_factory=Retry)
+    ways: Callable[[Any], tuple[Way, ...]] | None = None
+
+    @property
+    def activity(self) -> str | None:
+        """Name of the activity that performs it; none for a control node, which the workflow performs itself."""
+        return None if self.tier == "control" else self.name

@@ -1,0 +1,43 @@
+"""ModelInvoke: asks a language model for one text."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from orchestrator.node_types.base import ConfigModel, NodeType, Text
+
+
+class ChatMessage(ConfigModel):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class ModelInvokeConfig(ConfigModel):
+    """The model, and what it is asked: a prompt, or a whole conversation."""
+
+    model: str = Field(min_length=1, max_length=200)
+    prompt: Text | None = None
+    messages: tuple[ChatMessage, ...] | None = Field(default=None, min_length=1)
+    system: Text | None = None
+    """Put before the conversation, as a system message."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    """The most tokens the model may write."""
+
+    @model_validator(mode="after")
+    def _prompt_or_messages(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("give either prompt or messages")
+        return self
+
+
+MODEL_INVOKE = NodeType(
+    name="ModelInvoke",
+    summary="Asks a language model and gives its text.",
+    tier="work",
+    config=ModelInvokeConfig,
+    outputs=("text", "model", "provider", "simulated", "finish_reason"),
+    timeout=120.0,
+)

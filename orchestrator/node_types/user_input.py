@@ -1,0 +1,25 @@
+"""UserInput: asks a question and waits, for weeks if need be, until somebody answers."""
+
+from typing import Any
+
+from pydantic import Field
+
+from orchestrator.node_types.base import ConfigModel, NodeType
+
+
+class UserInputConfig(ConfigModel):
+    """The question, and what an answer must look like."""
+
+    question: str = Field(min_length=1)
+    answer: dict[str, Any] | None = None
+    """JSON Schema of the answer. For an object, answers come as ``values``; for the rest ``text`` will do and is read
+    as the number or truth value that the schema asks for. None takes any text or values."""
+
+
+USER_INPUT = NodeType(
+    name="UserInput",
+    summary="Asks a question and waits for a `message` signal or a `submit` update.",
+    tier="control",
+    config=UserInputConfig,
+    outputs=("value", "text", "values", "message_id", "at"),
+)

@@ -1,0 +1,159 @@
+"""How the workflow calls activities: by name, with one object, under limits that can not wedge a run."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+from pydantic_core import from_json
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
+from temporalio.exceptions import TimeoutError as ActivityTimeoutError
+
+from orchestrator.contracts import (
+    MAX_PAYLOAD_BYTES,
+    RENDER_ACTIVITY,
+    RESOLVE_ACTIVITY,
+    ErrorInfo,
+    NodeCall,
+    RenderCall,
+    RunRequest,
+)
+from orchestrator.errors import TooLargeError
+from orchestrator.graph.plan import PlanNode, Retry
+
+__all__ = ["error_info", "label", "perform", "render", "resolve"]
+
+NEVER_RETRIED = ["PayloadsTooLarge"]
+"""The SDK's own error for a result above 2 MiB; retrying it pays for the same work again."""
+_QUICK = timedelta(seconds=10)
+_RESOLVE = timedelta(seconds=60)
+
+
+def label(node: str, visit: int) -> str:
+    """A visit as people see it, and the activity's id: ``answer``, ``ask#2``."""
+    return node if visit == 1 else f"{node}#{visit}"
+
+
+async def resolve(request: RunRequest) -> dict[str, Any]:
+    """Have the definition found, checked and compiled; the answer, in history, pins the run to it."""
+    raw = await workflow.execute_local_activity(
+        RESOLVE_ACTIVITY,
+        request,
+        result_type=RawValue,
+        start_to_close_timeout=_RESOLVE,
+        schedule_to_close_timeout=_RESOLVE,
+        retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
+        activity_id="resolve",
+    )
+    return from_json(raw.payload.data)
+
+
+async def render(value: Any, values: Mapping[str, Any], *, where: str) -> Any:
+    """Have templates filled in.
+
+    Args:
+        value: A JSON value with templates in it.
+        values: What they refer to.
+        where: What it is for; the activity's id.
+    """
+    raw = await workflow.execute_local_activity(
+        RENDER_ACTIVITY,
+        _payload(RenderCall(value=value, values=dict(values)), where),
+        result_type=RawValue,
+        start_to_close_timeout=_QUICK,
+        retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
+        activity_id=where,
+        summary=where,
+    )
+    return from_json(raw.payload.data)
+
+
+async def perform(node: PlanNode, call: NodeCall, heartbeat_timeout: float) -> dict[str, Any]:
+    """Run a visit of a quick or work node.
+
+    Args:
+        node: The node.
+        call: What its activity is told.
+        heartbeat_timeout: Seconds without a heartbeat after which a work node's worker counts as dead.
+
+    Returns:
+        ``NodeOutput`` as JSON.
+
+    Raises:
+        ActivityError: It failed for good.
+        TooLargeError: What it reads is larger than a run may carry.
+    """
+    payload = _payload(call, f"node `{call.node}`")
+    total = None if node.total_timeout is None else timedelta(seconds=node.total_timeout)
+    visit = label(call.node, call.visit)
+    assert node.activity is not None  # noqa: S101 - quick and work nodes have one, by the compiler
+    if node.tier == "quick":
+        raw = await workflow.execute_local_activity(
+            node.activity,
+            payload,
+            result_type=RawValue,
+            start_to_close_timeout=timedelta(seconds=node.timeout),
+            schedule_to_close_timeout=total,
+            retry_policy=_policy(node.retry),
+            activity_id=visit,
+            summary=f"{visit} · {node.type}",
+        )
+    else:
+        raw = await workflow.execute_activity(
+            node.activity,
+            payload,
+            result_type=RawValue,
+            start_to_close_timeout=timedelta(seconds=node.timeout),
+            schedule_to_close_timeout=total,
+            heartbeat_timeout=timedelta(seconds=heartbeat_timeout),
+            retry_policy=_policy(node.retry),
+            activity_id=visit,
+            summary=f"{visit} · {node.type}",
+        )
+    return from_json(raw.payload.data)
+
+
+def error_info(error: BaseException, node: str, visit: int) -> ErrorInfo:
+    """Why a visit failed, in our words."""
+    cause = error.cause if isinstance(error, ActivityError) and error.cause is not None else error
+    if isinstance(cause, ApplicationError):
+        found = cause.details[0] if cause.details else None
+        details = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        return ErrorInfo(code=cause.type or "INTERNAL", message=cause.message, node=node, visit=visit, details=details)
+    if isinstance(cause, ActivityTimeoutError):
+        kind = cause.type or TimeoutType.START_TO_CLOSE
+        return ErrorInfo(code="NODE_TIMED_OUT", message=_TIMEOUTS[kind], node=node, visit=visit)
+    return ErrorInfo(code="INTERNAL", message=f"{type(cause).__name__}: {cause}", node=node, visit=visit)
+
+
+_TIMEOUTS = {
+    TimeoutType.START_TO_CLOSE: "every attempt took longer than the node's `timeout`",
+    TimeoutType.SCHEDULE_TO_CLOSE: "all attempts together took longer than the node's `total_timeout`",
+    TimeoutType.SCHEDULE_TO_START: "no worker took it",
+    TimeoutType.HEARTBEAT: "its worker died or hung, and so did every other that tried",
+}
+
+
+def _payload(call: NodeCall | RenderCall, where: str) -> RawValue:
+    # Encoded once, here, so that its size is known before the command is issued: a command that is too large can not
+    # be taken back, and its workflow task is retried for ever.
+    data = call.model_dump_json(exclude_defaults=True).encode()
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise TooLargeError(
+            f"{where} reads {len(data):,} bytes, more than the {MAX_PAYLOAD_BYTES:,} that one call may carry; "
+            "refer to the parts it needs"
+        )
+    return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=data))
+
+
+def _policy(retry: Retry) -> RetryPolicy:
+    # What the server uses when the activity could not say its own delay (it timed out, or its worker died).
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=retry.initial_delay),
+        backoff_coefficient=retry.multiplier if retry.strategy == "exponential" else 1.0,
+        maximum_interval=timedelta(seconds=max(retry.max_delay, retry.initial_delay)),
+        maximum_attempts=retry.max_attempts,
+        non_retryable_error_types=NEVER_RETRIED,
+    )

@@ -1,0 +1,263 @@
+"""Runs a plan: asks the pure core what may start, starts it, and tells the core how it ended."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from temporalio import workflow
+
+from orchestrator.contracts import (
+    ErrorInfo,
+    Resolved,
+    RunContext,
+    Usage,
+)
+from orchestrator.errors import (
+    ExpressionError,
+    LimitError,
+    NodeError,
+    OrchestratorError,
+    RunTimeoutError,
+)
+from orchestrator.graph.data import RunData
+from orchestrator.graph.index import Edge, Graph, Node
+from orchestrator.graph.marking import Marking, NodeStatus
+from orchestrator.graph.scheduler import Effects, Scheduler
+from orchestrator.workflow import dispatch
+from orchestrator.workflow.inbox import Inbox
+from orchestrator.workflow.journal import Journal
+from orchestrator.workflow.visits import Visits
+
+__all__ = ["Engine", "NodeFailure"]
+
+_MOST_HISTORY_EVENTS = 45_000  # the server terminates a run at 51,200
+
+
+class NodeFailure(Exception):  # noqa: N818 - it carries the outcome of a node, it is not the error itself
+    """A visit failed for good, and with it the run."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(info.message)
+        self.info = info
+
+
+class Engine:
+    """One run of one plan.
+
+    Args:
+        resolved: What the run is pinned to.
+        graph: Its plan, indexed.
+        context: Who it is for.
+        journal: Where events go.
+        inbox: Where questions wait.
+        changed: Called whenever the run comes to rest.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        graph: Graph,
+        context: RunContext,
+        journal: Journal,
+        inbox: Inbox,
+        changed: Callable[[], None],
+    ) -> None:
+        info = workflow.info()
+        plan = graph.plan
+        about = {
+            "context": context.model_dump(mode="json"),
+            "run": {"id": info.workflow_id, "definition": plan.name, "version": plan.version},
+        }
+        self.graph = graph
+        self.data = RunData(plan, resolved.inputs, about)
+        self.marking = Marking.initial(graph)
+        self._visits = Visits(self.data, context, resolved.heartbeat_timeout, journal, inbox, changed)
+        self._limits = resolved.limits
+        self._scheduler = Scheduler(graph, self.marking, self._holds)
+        self._journal = journal
+        self._changed = changed
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._working = 0
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._output: dict[str, Any] | None = None
+        """Output of the node whose ways out are being decided: the root ``output`` of their conditions."""
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """What each node's model calls took so far."""
+        return self._visits.usage
+
+    @property
+    def working(self) -> bool:
+        """Whether an activity of this run is under way, or about to be."""
+        return self._working > 0
+
+    @property
+    def running(self) -> list[str]:
+        """The visits under way, waiting ones among them."""
+        return [self._label(number) for number in self._tasks]
+
+    async def run(self) -> dict[str, Any]:
+        """Run to the end.
+
+        Returns:
+            The run's outputs.
+
+        Raises:
+            NodeFailure: A node failed for good.
+            OrchestratorError: A limit was reached, or the outputs cannot be made.
+            asyncio.CancelledError: The run was cancelled; nothing is under way any more.
+        """
+        expiry = self._arm_timeout()
+        try:
+            self._apply(self._scheduler.begin())
+            self._advance()
+            await self._done
+            return await self._visits.outputs(self.graph.plan)
+        finally:
+            if expiry is not None:
+                expiry.cancel()
+            await self._stop()
+
+    def _arm_timeout(self) -> asyncio.Task[None] | None:
+        timeout = self._limits.timeout
+        if timeout is None:
+            return None
+
+        async def expire() -> None:
+            await workflow.sleep(timeout, summary="the run's timeout")
+            self._fail(RunTimeoutError(f"the run took longer than its limit of {timeout:g} s (limits.timeout)"))
+
+        return asyncio.create_task(expire())
+
+    async def _stop(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def _fail(self, error: Exception) -> None:
+        if not self._done.done():
+            self._done.set_exception(error)
+
+    def _fail_node(self, info: ErrorInfo) -> None:
+        self._journal.add("ERROR", info.node, info.visit, code=info.code, message=info.message)
+        self._fail(NodeFailure(info))
+
+    def _advance(self) -> None:
+        """Start everything that may start now."""
+        started = True
+        while started and not self._done.done():
+            started = False
+            for number in tuple(self.marking.ready):
+                control = self.graph.nodes[number].plan.tier == "control"
+                if (control or self._working < self._limits.max_parallel) and not self._done.done():
+                    self._start(number)
+                    started = True
+        if self._scheduler.over and not self._done.done():
+            self._done.set_result(None)
+        self._changed()
+
+    def _start(self, number: int) -> None:
+        if self.marking.steps >= self._limits.steps:
+            self._fail(LimitError(f"the run has started {self._limits.steps} visits, its limit (limits.steps)"))
+            return
+        if workflow.info().get_current_history_length() > _MOST_HISTORY_EVENTS:
+            self._fail(LimitError(f"the run's history has reached {_MOST_HISTORY_EVENTS} events"))
+            return
+        self._scheduler.start(number)
+        node = self.graph.nodes[number]
+        visit = self.marking.visits[number]
+        self._journal.add("STARTED", node.plan.id, visit)
+        if node.plan.exclusive:
+            self._complete(node, {}, {})
+            return
+        control = node.plan.tier == "control"
+        self._working += not control
+        do = self._visits.ask if control else self._visits.perform
+        self._tasks[number] = asyncio.create_task(self._visit(node, visit, do(node.plan, visit)))
+
+    async def _visit(self, node: Node, visit: int, work: Coroutine[Any, Any, dict[str, Any]]) -> None:
+        """Turn whatever a visit ends with into a completion or a failure."""
+        plan = node.plan
+        try:
+            output = await work
+            writes = await self._visits.writes(plan, visit, output)
+        except Exception as error:  # noqa: BLE001 - every failure of a node has one way to go
+            if self._counts(node):
+                self._fail_node(self._describe(error, plan.id, visit))
+            return
+        finally:
+            if self._tasks.get(node.index) is asyncio.current_task():
+                del self._tasks[node.index]
+                self._working -= plan.tier != "control"
+        self._complete(node, output, writes)
+        self._advance()
+
+    def _counts(self, node: Node) -> bool:
+        """Whether the end of a visit still matters: the run goes on and nothing has cancelled the node."""
+        return not self._done.done() and self.marking.node[node.index] == NodeStatus.RUNNING
+
+    def _describe(self, error: Exception, node: str, visit: int) -> ErrorInfo:
+        if isinstance(error, OrchestratorError):
+            return ErrorInfo(code=error.code, message=error.message, node=node, visit=visit, details=error.details)
+        return dispatch.error_info(error, node, visit)
+
+    def _complete(self, node: Node, output: dict[str, Any], writes: dict[str, Any]) -> None:
+        number, plan = node.index, node.plan
+        visit = self.marking.visits[number]
+        if not self._counts(node):
+            return
+        try:
+            self._write(node, visit, writes)
+            if not plan.exclusive:
+                self.data.record(plan, output)
+            self._output = None if plan.exclusive else output
+            chosen, effects = self._scheduler.complete(number)
+            if plan.exclusive and chosen is not None:
+                output = {"to": self.graph.plan.edges[chosen].target}
+                self.data.record(plan, output)
+        except OrchestratorError as error:
+            self._fail_node(self._describe(error, plan.id, visit))
+            return
+        self._journal.add("COMPLETED", plan.id, visit, **(output if plan.exclusive else {}))
+        self._journal.finished(dispatch.label(plan.id, visit))
+        self._apply(effects)
+
+    def _write(self, node: Node, visit: int, writes: dict[str, Any]) -> None:
+        if not writes:
+            return
+        marking = self.marking
+        for name, value in writes.items():
+            try:
+                self.data.channels.write(name, value, (marking.level[node.index], node.index, visit))
+            except NodeError as error:
+                raise NodeError(f"node `{node.plan.id}` {error.message}") from error
+        others = [marking.level[number] for number in (*self._tasks, *marking.ready) if number != node.index]
+        self.data.channels.settle(min(others, default=None))
+
+    def _holds(self, edge: Edge) -> bool:
+        program = self.graph.programs[edge.index]
+        if program is None:
+            return True
+        plan = self.graph.plan.edges[edge.index]
+        try:
+            answer = program.evaluate(self.data.roots(self._output))
+        except ExpressionError as error:
+            raise ExpressionError(f"the condition of the way to `{plan.target}` failed: {error.message}") from error
+        if not isinstance(answer, bool):
+            raise ExpressionError(f"the condition of the way to `{plan.target}` gave {answer!r}, not true or false")
+        return answer
+
+    def _apply(self, effects: Effects) -> None:
+        for number in effects.skipped:
+            self._journal.add("SKIPPED", self.graph.nodes[number].plan.id)
+        for number in effects.cancelled:
+            self._journal.add("CANCELLED", self.graph.nodes[number].plan.id, self.marking.visits[number] or None)
+            if task := self._tasks.pop(number, None):
+                self._working -= self.graph.nodes[number].plan.tier != "control"
+                task.cancel()
+
+    def _label(self, number: int) -> str:
+        return dispatch.label(self.graph.nodes[number].plan.id, self.marking.visits[number])

@@ -1,0 +1,281 @@
+"""GraphWorkflow: the one workflow type, which runs any plan and talks to the outside."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
+
+from pydantic_core import to_json
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from orchestrator.contracts import (
+    MAX_PAYLOAD_BYTES,
+    WORKFLOW_TYPE,
+    Awaiting,
+    ErrorInfo,
+    Message,
+    NodeState,
+    ProgressPage,
+    ProgressRequest,
+    Resolved,
+    RunRequest,
+    RunResult,
+    RunState,
+    RunStatus,
+    SubmitReply,
+    Usage,
+)
+from orchestrator.errors import MessageError, NothingAwaitedError, OrchestratorError, RequestError, RunTimeoutError
+from orchestrator.graph.index import Graph
+from orchestrator.graph.marking import NodeStatus
+from orchestrator.graph.plan import NodeId
+from orchestrator.workflow import dispatch
+from orchestrator.workflow.decode import NOTHING, decode
+from orchestrator.workflow.engine import Engine, NodeFailure
+from orchestrator.workflow.inbox import Inbox
+from orchestrator.workflow.journal import Journal
+from orchestrator.workflow.plans import graph_of
+from orchestrator.workflow.visibility import Visibility, details
+
+__all__ = ["GraphWorkflow"]
+
+Params = ParamSpec("Params")
+Reply = TypeVar("Reply")
+
+
+def _told(error: OrchestratorError) -> ApplicationError:
+    return ApplicationError(error.message, error.details, type=error.code, non_retryable=True)
+
+
+def _speaks_plainly(
+    handler: Callable[Concatenate["GraphWorkflow", Params], Awaitable[Reply]],
+) -> Callable[Concatenate["GraphWorkflow", Params], Coroutine[Any, Any, Reply]]:
+    """An update handler that raises anything but an ApplicationError wedges the run."""
+
+    @wraps(handler)
+    async def wrapper(self: "GraphWorkflow", *args: Params.args, **kwargs: Params.kwargs) -> Reply:
+        try:
+            return await handler(self, *args, **kwargs)
+        except OrchestratorError as error:
+            raise _told(error) from error
+        except ApplicationError:
+            raise
+        except Exception as error:
+            workflow.logger.exception("an update handler failed")
+            raise ApplicationError(f"{type(error).__name__}: {error}", type="INTERNAL", non_retryable=True) from error
+
+    return wrapper
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[OrchestratorError])
+class GraphWorkflow:
+    """Runs a graph. Everything that comes in is taken raw and decoded here: what the SDK cannot decode wedges a run."""
+
+    @workflow.init
+    def __init__(self, raw: RawValue = NOTHING) -> None:  # noqa: ARG002 - takes what ``run`` takes
+        self._journal = Journal()
+        self._inbox = Inbox()
+        self._visibility = Visibility(())
+        self._engine: Engine | None = None
+        self._result: RunResult | None = None
+        self._cancelling = False
+
+    @workflow.run
+    async def run(self, raw: RawValue = NOTHING) -> RunResult:
+        """Run a ``RunRequest`` to its ``RunResult``."""
+        try:
+            engine = await self._begin(decode(RunRequest, raw, RequestError))
+            outputs = await engine.run()
+        except asyncio.CancelledError:
+            self._end(self._standing("cancelled"))
+            raise
+        except NodeFailure as failure:
+            self._fail("failed", failure.info)
+        except RunTimeoutError as error:
+            self._fail("timed_out", ErrorInfo(code=error.code, message=error.message))
+        except OrchestratorError as error:
+            self._fail("failed", ErrorInfo(code=error.code, message=error.message, details=error.details))
+        except ActivityError as error:
+            info = dispatch.error_info(error, "", 0)
+            self._fail("failed", info.model_copy(update={"node": None, "visit": None}))
+        result = self._standing("completed", outputs=outputs)
+        self._end(result)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return result
+
+    async def _begin(self, request: RunRequest) -> Engine:
+        answer = await dispatch.resolve(request)
+        graph: Graph = graph_of(answer["plan_hash"], answer["plan"])
+        resolved = Resolved.model_validate({**answer, "plan": graph.plan})
+        self._visibility = Visibility(resolved.search_attributes)
+        self._visibility.show(
+            DefinitionName=graph.plan.name,
+            DefinitionVersion=graph.plan.version,
+            Tenant=request.context.tenant,
+            RunStatus="running",
+        )
+        self._journal.add("RUN_STARTED", definition=graph.plan.name, version=graph.plan.version)
+        engine = Engine(resolved, graph, request.context, self._journal, self._inbox, self._changed)
+        self._engine = engine
+        return engine
+
+    def _fail(self, status: RunStatus, info: ErrorInfo) -> NoReturn:
+        result = self._standing(status, error=info)
+        self._end(result)
+        raise ApplicationError(info.message, result, type=info.code, non_retryable=True)
+
+    def _end(self, result: RunResult) -> None:
+        self._result = result
+        for message in self._inbox.clear():
+            self._journal.reject(message, NothingAwaitedError("the run has ended"))
+        match result.status:
+            case "completed":
+                self._journal.add("RUN_COMPLETED")
+            case "cancelled":
+                self._journal.add("RUN_CANCELLED")
+            case "timed_out":
+                self._journal.add("RUN_TIMED_OUT")
+            case _:
+                error = result.error
+                self._journal.add("RUN_FAILED", **(error.model_dump(include={"code", "message"}) if error else {}))
+        self._visibility.show(RunStatus=result.status)
+        self._changed()
+
+    def _standing(
+        self, status: RunStatus, *, outputs: dict[str, Any] | None = None, error: ErrorInfo | None = None
+    ) -> RunResult:
+        usage = self._total_usage()
+        return RunResult(
+            status=status,
+            outputs=outputs or {},
+            path=self._journal.path,
+            path_omitted=self._journal.path_omitted,
+            usage=usage,
+            cost_usd=usage.cost_usd,
+            error=error,
+        )
+
+    @property
+    def _status(self) -> RunStatus:
+        if self._result is not None:
+            return self._result.status
+        if self._inbox.awaiting and self._engine is not None and not self._engine.working:
+            return "awaiting_input"
+        return "running"
+
+    def _total_usage(self) -> Usage:
+        total = Usage()
+        for usage in self._engine.usage.values() if self._engine else ():
+            total = total.plus(usage)
+        return total
+
+    def _changed(self) -> None:
+        """Show the world where the run stands. Called once whenever it comes to rest."""
+        status = self._status
+        running = self._engine.running if self._engine else []
+        awaiting = self._inbox.awaiting
+        if self._result is None:
+            current = awaiting[0].node if status == "awaiting_input" else None
+            self._visibility.show(RunStatus=status, CurrentNode=current)
+        done = len(self._journal.path) + self._journal.path_omitted
+        workflow.set_current_details(details(status, running, awaiting, done, self._total_usage()))
+
+    @workflow.signal(name="message", description="An answer: {text?, values?, message_id?, node?}")
+    def message(self, raw: RawValue = NOTHING) -> None:
+        """Take an answer; kept until something awaits it. What cannot be used shows as REJECTED in ``progress``."""
+        message: Message | None = None
+        try:
+            message = decode(Message, raw, MessageError)
+            self._known(message)
+            try:
+                self._inbox.apply(message)
+            except NothingAwaitedError:
+                self._inbox.keep(message)
+        except OrchestratorError as error:
+            self._journal.reject(message, error)
+        except Exception:  # noqa: BLE001 - a signal handler that raises fails the run
+            workflow.logger.exception("a message was dropped")
+
+    @workflow.update(name="submit", description="An answer, checked: {text?, values?, message_id?, node?}")
+    @_speaks_plainly
+    async def submit(self, raw: RawValue = NOTHING) -> SubmitReply:
+        """Apply an answer and say what is awaited now. A repeated ``message_id`` gets the first outcome back."""
+        message = decode(Message, raw, MessageError)
+        await workflow.wait_condition(lambda: self._engine is not None or self._result is not None)
+        if self._result is not None and self._inbox.already(message) is None:
+            raise NothingAwaitedError(f"the run has ended ({self._result.status})")
+        self._known(message)
+        applied = self._inbox.apply(message)
+        return SubmitReply(node=applied.node, visit=applied.visit, awaiting=self._inbox.awaiting)
+
+    @submit.validator
+    def check_submit(self, raw: RawValue = NOTHING) -> None:
+        """Refuse a message of the wrong shape before it enters history."""
+        try:
+            decode(Message, raw, MessageError)
+        except OrchestratorError as error:
+            raise _told(error) from error
+
+    def _known(self, message: Message) -> None:
+        if message.node is not None and self._engine is not None and message.node not in self._engine.graph.numbers:
+            raise MessageError(f"the definition has no node `{message.node}`")
+
+    @workflow.query(name="progress", description="Events after a cursor: {after?, limit?}")
+    def progress(self, raw: RawValue = NOTHING) -> ProgressPage:
+        """Events with ``seq`` above ``after``, and where the run stands."""
+        asked = decode(ProgressRequest, raw, RequestError, empty=ProgressRequest())
+        return self._journal.page(asked, self._status, self._inbox.awaiting)
+
+    @workflow.query(name="awaiting", description="The questions that wait for an answer, oldest first")
+    def awaiting(self) -> tuple[Awaiting, ...]:
+        """The questions that wait, oldest first."""
+        return self._inbox.awaiting
+
+    @workflow.query(name="usage", description="Tokens and cost, in total and per node")
+    def usage(self) -> dict[str, Any]:
+        """``{"total": Usage, "nodes": {id: Usage}}``."""
+        nodes = self._engine.usage if self._engine else {}
+        return {"total": self._total_usage(), "nodes": nodes}
+
+    @workflow.query(name="definition", description="The definition this run is pinned to")
+    def definition(self) -> dict[str, Any]:
+        """The plan, without the parsed form of its expressions; empty until it is resolved."""
+        if self._engine is None:
+            return {}
+        plan = self._engine.graph.plan.model_dump(mode="json", exclude_defaults=True)
+        for edge in plan.get("edges", []):
+            if "when" in edge:
+                edge["when"] = edge["when"]["text"]
+        return plan
+
+    @workflow.query(name="state", description="Where each node stands, shared state, and the result so far")
+    def state(self) -> RunState:
+        """Everything at once. Outputs that would make the answer larger than 1 MB are left out."""
+        result = self._result or self._standing(self._status)
+        if self._engine is None:
+            return RunState(status=result.status, definition="", result=result)
+        plan, data = self._engine.graph.plan, self._engine.data
+        return RunState(
+            status=result.status,
+            definition=f"{plan.name}@{plan.version}",
+            inputs=dict(data.inputs),
+            nodes=_node_states(self._engine),
+            state=dict(data.channels.values),
+            result=result,
+        )
+
+
+def _node_states(engine: Engine) -> dict[NodeId, NodeState]:
+    room = MAX_PAYLOAD_BYTES
+    states: dict[NodeId, NodeState] = {}
+    for number, node in enumerate(engine.graph.plan.nodes):
+        output = engine.data.nodes.get(node.id)
+        room -= len(to_json(output))
+        states[node.id] = NodeState(
+            status=NodeStatus(engine.marking.node[number]).name.lower(),
+            visits=engine.marking.visits[number],
+            output=output if room > 0 else None,
+        )
+    return states

@@ -1,0 +1,55 @@
+"""What people see of a run from outside: search attributes and the live details of the Web UI."""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from orchestrator.contracts import Awaiting, RunStatus, SearchAttribute, Usage
+
+__all__ = ["Visibility", "details"]
+
+_KEYS = {name: SearchAttributeKey.for_keyword(name) for name in SearchAttribute.ALL}
+_MOST_NAMED = 10
+_MOST_OF_A_QUESTION = 500
+
+
+class Visibility:
+    """Upserts search attributes: only those the server knows, and only when they change.
+
+    Args:
+        registered: The ones the server knows; upserting another would wedge the run.
+    """
+
+    def __init__(self, registered: Sequence[str]) -> None:
+        self._registered = frozenset(registered)
+        self._shown: dict[str, str] = {}
+
+    def show(self, **values: str | None) -> None:
+        """Upsert what changed among ``values`` (attribute name to value; none leaves one alone)."""
+        changed = {
+            name: value
+            for name, value in values.items()
+            if value is not None and name in self._registered and self._shown.get(name) != value
+        }
+        if changed:
+            self._shown |= changed
+            updates = [_KEYS[name].value_set(value) for name, value in changed.items()]
+            workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType] - the SDK's gap
+
+
+def details(status: RunStatus, running: Sequence[str], awaiting: Sequence[Awaiting], done: int, usage: Usage) -> str:
+    """The run's live details, as markdown: where it is, what it waits for, what it cost."""
+    lines = [f"**{status}** · {done} visits finished"]
+    if running:
+        named = ", ".join(f"`{label}`" for label in running[:_MOST_NAMED])
+        more = f" and {len(running) - _MOST_NAMED} more" if len(running) > _MOST_NAMED else ""
+        lines.append(f"Under way: {named}{more}")
+    lines += [
+        f"Waits at `{item.node}` since {item.since}: {item.question[:_MOST_OF_A_QUESTION]}"
+        for item in awaiting[:_MOST_NAMED]
+    ]
+    if usage.calls:
+        cost = "" if usage.cost_usd is None else f", {usage.cost_usd:.4f} USD"
+        lines.append(f"{usage.calls} model calls, {usage.input_tokens} + {usage.output_tokens} tokens{cost}")
+    return "\n\n".join(lines)

@@ -1,0 +1,124 @@
+"""Does one visit of one node: calls its activity, or asks its question and waits."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_core import to_json
+from temporalio import workflow
+
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, NodeCall, RunContext, Usage
+from orchestrator.errors import NodeError, TooLargeError
+from orchestrator.graph.data import RunData
+from orchestrator.graph.plan import Plan, PlanNode, Template
+from orchestrator.graph.schema import problems
+from orchestrator.graph.values import prune
+from orchestrator.workflow import dispatch
+from orchestrator.workflow.inbox import Inbox, Question
+from orchestrator.workflow.journal import Journal
+
+__all__ = ["Visits"]
+
+
+class Visits:
+    """Performs the visits of one run.
+
+    Args:
+        data: What the run knows.
+        context: Who it is for.
+        heartbeat_timeout: Seconds, for work nodes.
+        journal: Where events go.
+        inbox: Where questions wait.
+        changed: Called when a question has begun to wait.
+    """
+
+    def __init__(
+        self,
+        data: RunData,
+        context: RunContext,
+        heartbeat_timeout: float,
+        journal: Journal,
+        inbox: Inbox,
+        changed: Callable[[], None],
+    ) -> None:
+        self.usage: dict[str, Usage] = {}
+        self._data = data
+        self._context = context
+        self._heartbeat_timeout = heartbeat_timeout
+        self._first_run_id = workflow.info().first_execution_run_id
+        self._journal = journal
+        self._inbox = inbox
+        self._changed = changed
+
+    async def perform(self, plan: PlanNode, visit: int) -> dict[str, Any]:
+        """Have an activity do it. Returns the node's output."""
+        call = NodeCall(
+            node=plan.id,
+            visit=visit,
+            type=plan.type,
+            config=plan.config.value,
+            values=self._data.values_for(plan.config),
+            retry=plan.retry,
+            first_run_id=self._first_run_id,
+            context=self._context,
+        )
+        result = await dispatch.perform(plan, call, self._heartbeat_timeout)
+        if usage := result.get("usage"):
+            self.usage[plan.id] = self.usage.get(plan.id, Usage()).plus(Usage.model_validate(usage))
+        return result["output"]
+
+    async def ask(self, plan: PlanNode, visit: int) -> dict[str, Any]:
+        """Ask a node's question and wait for the answer. Returns the node's output."""
+        config = await self._value(plan.config, f"{dispatch.label(plan.id, visit)}:question")
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def answered(value: Any, message: Message) -> None:
+            output = {"value": value, "text": message.text, "values": message.values}
+            answer.set_result(output | {"message_id": message.message_id, "at": workflow.now().isoformat()})
+
+        awaiting = Awaiting(
+            node=plan.id,
+            visit=visit,
+            question=str(config["question"]),
+            answer_schema=config.get("answer"),
+            since=workflow.now().isoformat(),
+        )
+        self._inbox.ask(Question(awaiting, answered))
+        self._journal.add("AWAITING_INPUT", plan.id, visit, question=awaiting.question)
+        for message, error in self._inbox.deliver():
+            self._journal.reject(message, error)
+        self._changed()
+        try:
+            return await answer
+        finally:
+            self._inbox.withdraw(plan.id, visit)
+
+    async def writes(self, plan: PlanNode, visit: int, output: dict[str, Any]) -> dict[str, Any]:
+        """What a finished visit writes into shared state: channel to value."""
+        if not plan.write:
+            return {}
+        together = Template(
+            value={name: template.value for name, template in plan.write.items()},
+            reads=prune(path for template in plan.write.values() for path in template.reads),
+            exact=all(template.exact for template in plan.write.values()),
+        )
+        return await self._value(together, f"{dispatch.label(plan.id, visit)}:write", output)
+
+    async def outputs(self, plan: Plan) -> dict[str, Any]:
+        """The outputs of the run.
+
+        Raises:
+            NodeError: They do not fit their types.
+            TooLargeError: They are larger than a run may carry.
+        """
+        outputs: dict[str, Any] = await self._value(plan.outputs, "outputs")
+        if plan.output_schema is not None and (wrong := problems(plan.output_schema, outputs)):
+            raise NodeError(f"the outputs do not fit their types: {'; '.join(wrong)}", details={"problems": wrong})
+        if (size := len(to_json(outputs))) > MAX_PAYLOAD_BYTES:
+            raise TooLargeError(f"the outputs take {size:,} bytes, more than {MAX_PAYLOAD_BYTES:,}")
+        return outputs
+
+    async def _value(self, template: Template, where: str, output: dict[str, Any] | None = None) -> Any:
+        if template.exact:
+            return self._data.fill(template, output)
+        return await dispatch.render(template.value, self._data.values_for(template, output), where=where)

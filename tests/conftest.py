@@ -1,0 +1,116 @@
+"""What every test shares: a clean environment, one development server, workers, and no way out to the network."""
+
+import os
+
+for _name in [name for name in os.environ if name.upper().startswith(("ORCHESTRATOR_", "TEMPORAL_", "OPENAI_"))]:
+    del os.environ[_name]
+# No profile of the person who runs the tests may point them at a real server.
+os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
+
+import socket
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from orchestrator.devserver import DevServer
+from orchestrator.settings import Settings, load_settings
+from worker import Dependencies, build_worker
+
+RunningWorker = Callable[..., AbstractAsyncContextManager[Worker]]
+
+
+@pytest.fixture(autouse=True)
+def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses connections beyond this machine. Temporal's own traffic does not pass through Python's sockets."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def refuse_beyond_loopback(sock: socket.socket, address: object) -> None:
+        if sock.family == socket.AF_UNIX:
+            return
+        host = str(address[0]) if isinstance(address, tuple) else str(address)
+        if host not in {"localhost", "::1"} and not host.startswith("127."):
+            pytest.fail(f"A test tried to reach {host}: tests talk to this machine only.")
+
+    def guarded_connect(sock: socket.socket, address: tuple[object, ...]) -> None:
+        refuse_beyond_loopback(sock, address)
+        connect(sock, address)
+
+    def guarded_connect_ex(sock: socket.socket, address: tuple[object, ...]) -> int:
+        refuse_beyond_loopback(sock, address)
+        return connect_ex(sock, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI every part is there: a test that skips because it ``needs`` one fails instead."""
+    report = yield
+    if os.environ.get("CI") and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith("needs "):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} was skipped in CI, where every part has to be there: {reason}"
+    return report
+
+
+@pytest.fixture(scope="session")
+async def server() -> AsyncGenerator[DevServer]:
+    """One development server for the whole session."""
+    async with DevServer.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def client(server: DevServer) -> Client:
+    """A client of the session's server."""
+    return await server.client()
+
+
+@pytest.fixture
+def task_queue() -> str:
+    """A task queue nobody else uses."""
+    return f"test-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def worker_settings(task_queue: str, tmp_path: Path) -> Settings:
+    """Settings of a sandboxed worker, with a definitions folder of its own and short patience."""
+    definitions = tmp_path / "definitions"
+    definitions.mkdir()
+    return load_settings(
+        _env_file=None,
+        task_queue=task_queue,
+        definitions_dir=definitions,
+        sandboxed=True,
+        heartbeat_timeout=2,
+        sticky_timeout=1,
+        graceful_shutdown_timeout=2,
+    )
+
+
+@pytest.fixture
+def running_worker(client: Client, worker_settings: Settings) -> RunningWorker:
+    """``async with running_worker() as worker``: the production worker, on the test's own task queue.
+
+    Keyword arguments: ``dependencies`` (else those the settings give), and any setting to change.
+    """
+
+    @asynccontextmanager
+    async def run(dependencies: Dependencies | None = None, **changes: object) -> AsyncGenerator[Worker]:
+        settings = worker_settings.model_copy(update=changes)
+        async with Dependencies.from_settings(settings) if dependencies is None else given(dependencies) as parts:
+            async with build_worker(client, settings, dependencies=parts) as worker:
+                yield worker
+
+    @asynccontextmanager
+    async def given(dependencies: Dependencies) -> AsyncGenerator[Dependencies]:
+        yield dependencies
+
+    return run

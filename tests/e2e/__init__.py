@@ -1,0 +1,1 @@
+"""Tests that run the real commands as a person would."""
