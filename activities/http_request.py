@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any, cast
 
 import httpx
@@ -25,6 +26,8 @@ __all__ = ["handler"]
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _HIDDEN_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 _AUTH = frozenset({401, 403})
+_HOST = re.compile(r"[A-Za-z0-9._:%~-]+")
+_MAX_PORT = 65_535
 _REQUEST_TIMEOUT = 408
 _TOO_MANY = 429
 _SERVER_ERROR = 500
@@ -80,9 +83,14 @@ def _request(client: httpx.AsyncClient, config: HttpRequestConfig, call: NodeCal
             f"the url, query or headers of node {call.node!r} cannot be sent ({type(error).__name__}); "
             "headers take plain ASCII text"
         ) from error
-    if request.url.scheme not in {"http", "https"} or not request.url.host:
+    if not _is_web(request.url):
         raise NodeError(f"the url of node {call.node!r} must begin with http:// or https:// and name a host")
     return request
+
+
+def _is_web(url: httpx.URL) -> bool:
+    host_fits = _HOST.fullmatch(url.raw_host.decode("ascii")) is not None
+    return url.scheme in {"http", "https"} and host_fits and (url.port is None or 0 < url.port <= _MAX_PORT)
 
 
 def _content(config: HttpRequestConfig, headers: httpx.Headers) -> bytes | None:

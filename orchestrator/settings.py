@@ -1,4 +1,4 @@
-"""Every setting of ours, read from ORCHESTRATOR_* variables and a ``.env`` file; TEMPORAL_* belong to Temporal's client."""
+"""Every setting of ours, read from ORCHESTRATOR_* variables and ``.env``; TEMPORAL_* belong to Temporal's client."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,12 @@ class Settings(BaseSettings):
     """All settings. Durations in seconds, sizes in bytes; paths are relative to the working folder."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     task_queue: str = Field(default=TASK_QUEUE, min_length=1, max_length=200)
@@ -51,14 +56,10 @@ class Settings(BaseSettings):
     """Runs workflows in Temporal's sandbox: slower, and catches what would not replay. The tests do."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="openai_api_key")
     """Key of the OpenAI-compatible model endpoint."""
-    openai_base_url: str | None = Field(
-        default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url"
-    )
+    openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")
     """Address of the OpenAI-compatible model endpoint; empty means OpenAI's own."""
-    http_timeout: Seconds = 30.0
-    """Seconds an HttpRequest node waits for an answer."""
-    http_max_response_bytes: int = Field(default=1_000_000, ge=1, le=100_000_000)
-    """Largest answer an HttpRequest node reads."""
+    http_max_response_bytes: int = Field(default=800_000, ge=1, le=900_000)
+    """Bytes of the largest answer that an HttpRequest node takes."""
 
 
 def variable_name(field: str) -> str:
@@ -75,7 +76,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = [f"{variable_name(str(item['loc'][0]).lower())}: {_sentence(item['msg'])}" for item in error.errors()]
+        problems = [
+            f"{variable_name(str(item['loc'][0]).lower())}: {_sentence(item['msg'])}" for item in error.errors()
+        ]
         raise SettingsError(
             f"{' '.join(problems)} Mend it in the environment or in .env; .env.example lists every setting."
         ) from error

@@ -1,27 +1,16 @@
-"""What every test shares: a clean environment, one development server, workers, and no way out to the network."""
+"""What every test shares: one development server, workers, and no way out to the network."""
 
 import os
-
-for _name in [name for name in os.environ if name.upper().startswith(("ORCHESTRATOR_", "TEMPORAL_", "OPENAI_"))]:
-    del os.environ[_name]
-# No profile of the person who runs the tests may point them at a real server.
-os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
-
 import socket
 import uuid
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from orchestrator.devserver import DevServer
 from orchestrator.settings import Settings, load_settings
-from worker import Dependencies, build_worker
-
-RunningWorker = Callable[..., AbstractAsyncContextManager[Worker]]
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +18,10 @@ def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses connections beyond this machine. Temporal's own traffic does not pass through Python's sockets."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
-    def refuse_beyond_loopback(sock: socket.socket, address: object) -> None:
+    def refuse_beyond_loopback(sock: socket.socket, address: tuple[object, ...]) -> None:
         if sock.family == socket.AF_UNIX:
             return
-        host = str(address[0]) if isinstance(address, tuple) else str(address)
+        host = str(address[0])
         if host not in {"localhost", "::1"} and not host.startswith("127."):
             pytest.fail(f"A test tried to reach {host}: tests talk to this machine only.")
 
@@ -93,24 +82,3 @@ def worker_settings(task_queue: str, tmp_path: Path) -> Settings:
         sticky_timeout=1,
         graceful_shutdown_timeout=2,
     )
-
-
-@pytest.fixture
-def running_worker(client: Client, worker_settings: Settings) -> RunningWorker:
-    """``async with running_worker() as worker``: the production worker, on the test's own task queue.
-
-    Keyword arguments: ``dependencies`` (else those the settings give), and any setting to change.
-    """
-
-    @asynccontextmanager
-    async def run(dependencies: Dependencies | None = None, **changes: object) -> AsyncGenerator[Worker]:
-        settings = worker_settings.model_copy(update=changes)
-        async with Dependencies.from_settings(settings) if dependencies is None else given(dependencies) as parts:
-            async with build_worker(client, settings, dependencies=parts) as worker:
-                yield worker
-
-    @asynccontextmanager
-    async def given(dependencies: Dependencies) -> AsyncGenerator[Dependencies]:
-        yield dependencies
-
-    return run

@@ -16,8 +16,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A conversation to continue. ``model`` is the provider's own name; ``max_tokens`` limits what it writes,
-    and ``limit_field`` is what the provider calls that limit.
+    """A conversation to continue. ``model`` is the provider's own name.
+
+    ``max_tokens`` limits what it writes; ``limit_field`` is what the provider calls that limit.
     """
 
     model: str

@@ -19,6 +19,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF012": "a value has the wrong type, or is not one of those allowed",
         "DEF013": "a name, node id or version is not well formed",
         "DEF014": "a limit, time or retry setting makes no sense",
+        "DEF015": "a file is named otherwise than the definition in it",
+        "DEF016": "two files claim the same version of a definition",
         "DEF020": "a node type is unknown",
         "DEF021": "a value in a node's config does not fit its type",
         "DEF022": "a field is missing in a node's config",

@@ -24,7 +24,7 @@ __all__ = ["ConfigCheck", "Draft"]
 
 @dataclass(frozen=True, slots=True)
 class ConfigCheck:
-    """A node's config against its type. ``model`` is none where it does not fit, or where templates stand in the way."""
+    """A node's config against its type; ``model`` is none where it does not fit, or templates stand in the way."""
 
     model: ConfigModel | None
     errors: tuple[ErrorDetails, ...]
@@ -40,6 +40,7 @@ class Draft:
         node_at: For each of its nodes, the position in the author's list; the same for ``edge_at``.
         lost_ids: Ids of nodes that could not be read, so that naming them is no second mistake.
         whole: No node and no edge is missing, so that rules about the whole graph make sense.
+        lost: Top-level fields that could not be read.
     """
 
     definition: Definition
@@ -48,6 +49,7 @@ class Draft:
     edge_at: tuple[int, ...]
     lost_ids: frozenset[str] = frozenset()
     whole: bool = True
+    lost: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, definition: Definition) -> "Draft":

@@ -1,4 +1,4 @@
-"""The shape of a definition: order, loops and what leads where. Sets of nodes are int bitmasks, which stay fast at 2,000 nodes."""
+"""The shape of a definition: order, loops, what leads where. Sets of nodes are int bitmasks: fast at 2,000 nodes."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ class Flow:
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """Topological order of the forward links; the author's order among what is ready. Short when there is a cycle."""
+        """Topological order of the forward links; the author's among what is ready. Short when there is a cycle."""
         waiting = [len(links) for links in self.ins]
         ready = [number for number, count in enumerate(waiting) if count == 0]
         done: list[int] = []
@@ -141,7 +141,7 @@ class Flow:
         return body
 
     def _extended(self, head: int, back: dict[int, list[int]], natural: dict[int, int]) -> int:
-        """The body with its side branches: what only the body leads to and no latch does, so that it is of one visit."""
+        """The body with its side branches: what only the body leads to, and no latch, so that it is of one visit."""
         after = 0
         for other, indexes in back.items():
             if natural[other] >> head & 1:

@@ -2,14 +2,14 @@
 
 import re
 from bisect import bisect_right
-from json import JSONDecodeError
-from json.decoder import scanstring  # pyright: ignore[reportUnknownVariableType]  # untyped in typeshed
+from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final, NoReturn, cast
 
 from orchestrator.definition.source import Builder, Mark, Source, finite, refuse
 
 __all__ = ["read_json"]
 
+_DECODER = JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z]+")
@@ -87,7 +87,7 @@ class _Reader:
 
     def _string(self) -> str:
         try:
-            value, self._at = cast("tuple[str, int]", scanstring(self._text, self._at + 1, True))  # noqa: FBT003
+            value, self._at = cast("tuple[str, int]", _DECODER.raw_decode(self._text, self._at))
         except JSONDecodeError as error:
             self._at = min(error.pos, len(self._text))
             self._fail(error.msg)

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from pydantic_core import to_json
 
 from orchestrator.definition.json_reader import read_json
 from orchestrator.definition.model import Definition
@@ -12,9 +14,12 @@ from orchestrator.definition.source import MAX_BYTES, Source, check_values, refu
 from orchestrator.definition.yaml_reader import read_yaml
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, Issue
 
-__all__ = ["MOST_ISSUES", "load_file", "load_mapping", "load_text"]
+__all__ = ["MOST_ISSUES", "MOST_JSON_BYTES", "MOST_ROWS", "load_file", "load_mapping", "load_text"]
 
 MOST_ISSUES: Final = 100
+MOST_ROWS: Final[Mapping[str, int]] = {"nodes": 2_000, "edges": 10_000}
+MOST_JSON_BYTES: Final = 500_000
+"""A run carries its plan in its history, and Temporal takes no more than 2 MiB at a time."""
 
 
 def load_file(path: Path | str) -> Definition:
@@ -34,7 +39,7 @@ def load_file(path: Path | str) -> Definition:
 
 
 def load_text(text: str | bytes, *, filename: str | None = None) -> Definition:
-    """The definition in a text, which is JSON when the file's name says so, or, without a name, when it begins with ``{``.
+    """The definition in a text: JSON when the file's name says so, or, without a name, when it begins with ``{``.
 
     Raises:
         DefinitionError: The text cannot be read, or the definition breaks rules.
@@ -60,11 +65,23 @@ def load_mapping(data: Mapping[str, Any]) -> Definition:
 
 
 def _checked(source: Source) -> Definition:
+    _check_size(source)
     draft, issues = read_draft(source)
     issues.extend(broken_rules(draft))
     if not issues:
         return draft.definition.with_source(source)
     raise DefinitionError(_summary(issues), _first(issues))
+
+
+def _check_size(source: Source) -> None:
+    for name, most in MOST_ROWS.items():
+        rows = source.data.get(name)
+        if isinstance(rows, list) and len(cast("list[Any]", rows)) > most:
+            refuse("DEF002", f"More than {most:,} {name}", source.mark((name,)), hint="Take it apart.", path=name)
+    size = len(to_json(source.data))
+    if size > MOST_JSON_BYTES:
+        message = f"The definition takes {size:,} bytes as JSON; at most {MOST_JSON_BYTES:,} are allowed"
+        refuse("DEF002", message, hint="Move large data out of it.")
 
 
 def _first(issues: list[Issue]) -> list[Issue]:

@@ -53,6 +53,7 @@ def read_draft(source: Source) -> tuple[Draft, list[Issue]]:
         node_at=tuple(index for index, _ in good_nodes),
         edge_at=tuple(index for index, _ in good_edges),
         lost_ids=frozenset(name for name in lost if isinstance(name, str)),
+        lost=frozenset(reader.lost),
         whole=bool(nodes) and len(good_nodes) == len(found) and len(good_edges) == len(ways),
     )
     return draft, reader.issues
@@ -66,6 +67,7 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.issues: list[Issue] = []
+        self.lost: set[str] = set()
 
     def report_list(self, name: str, data: dict[str, Any]) -> None:
         """Say that ``nodes`` or ``edges`` is missing, empty or no list."""
@@ -88,6 +90,7 @@ class _Reader:
         wrong = {problem["loc"][0] for problem in problems if problem["loc"]}
         kept = {key: value for key, value in cast("dict[str, Any]", data).items() if key not in wrong}
         if model is Definition:
+            self.lost.update(str(name) for name in wrong)
             kept = {**_STAND_IN, **kept}
         try:
             return model.model_validate(kept)

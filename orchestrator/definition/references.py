@@ -2,13 +2,12 @@
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
 from orchestrator.definition.draft import Draft
-from orchestrator.errors import ExpressionError, TemplateError
 from orchestrator.graph.expressions import parser, references
 from orchestrator.graph.plan import Path
 from orchestrator.node_types import NODE_TYPES
@@ -64,12 +63,13 @@ def places(draft: Draft) -> Iterator[Place]:
         ways = kind is not None and kind.ways is not None
         for place in config_texts(kind.config if kind else None, node.config, (*at, "config"), number):
             outward = ways and place.cel and place.names is None
-            yield Place(place.path, place.cel, place.text, "way", number) if outward else place
+            yield replace(place, role="way") if outward else place
         yield from _templates(node.write, (*at, "write"), "write", number)
     numbers = {node.id: number for number, node in reversed(list(enumerate(draft.definition.nodes)))}
     for index, edge in enumerate(draft.definition.edges):
         if edge.when is not None:
-            yield Place((*draft.edge_path(index), "when"), True, edge.when, "way", numbers.get(edge.source))
+            path = (*draft.edge_path(index), "when")
+            yield Place(path, cel=True, text=edge.when, role="way", node=numbers.get(edge.source))
     for name, output in draft.definition.outputs.items():
         if isinstance(output, dict):
             value = cast("dict[str, Any]", output).get("value")
@@ -92,9 +92,9 @@ def _typed(annotation: Any, marks: Sequence[Any], value: Any, path: Path, node: 
     mark = next((mark for mark in marks if isinstance(mark, CelMark)), None)
     if isinstance(value, str):
         if mark is not None:
-            yield Place(path, True, value, "config", node, mark.names)
+            yield Place(path, cel=True, text=value, role="config", node=node, names=mark.names)
         elif is_template(value):
-            yield Place(path, False, value, "config", node)
+            yield Place(path, cel=False, text=value, role="config", node=node)
     elif isinstance(value, dict):
         yield from _mapping(annotation, cast("dict[str, Any]", value), path, node)
     elif isinstance(value, list):
@@ -104,7 +104,9 @@ def _typed(annotation: Any, marks: Sequence[Any], value: Any, path: Path, node: 
 
 
 def _mapping(annotation: Any, value: dict[str, Any], path: Path, node: int | None) -> Iterator[Place]:
-    model = next((item for item in _options(annotation) if isinstance(item, type) and issubclass(item, BaseModel)), None)
+    model = next(
+        (item for item in _options(annotation) if isinstance(item, type) and issubclass(item, BaseModel)), None
+    )
     fields = {info.alias or name: info for name, info in model.model_fields.items()} if model else {}
     inner = _inner(annotation, (dict, Mapping), 1)
     for key, item in value.items():
@@ -131,4 +133,4 @@ def _inner(annotation: Any, origins: tuple[Any, ...], position: int) -> Any:
 
 def _templates(value: Any, path: Path, role: Role, node: int | None) -> Iterator[Place]:
     for place in config_texts(None, value, path, node):
-        yield Place(place.path, False, place.text, role, node)
+        yield replace(place, role=role)

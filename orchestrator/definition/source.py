@@ -132,9 +132,10 @@ class Builder:
 
     def finish(self) -> Source:
         """The document, which must be a mapping."""
-        if not isinstance(self._root, dict):
-            refuse("DEF005", "A definition must be a mapping: name, nodes, edges and so on", (1, 1))
-        return Source(cast("dict[str, Any]", self._root), self.values, self.keys)
+        root: Any = self._root
+        if not isinstance(root, dict):
+            refuse("DEF005", "A definition must be a mapping: name, nodes, edges and so on", self.values.get(()))
+        return Source(cast("dict[str, Any]", root), self.values, self.keys)
 
     def _add(self, value: Any, mark: Mark | None, *, weight: int) -> Path:
         self._weight += weight

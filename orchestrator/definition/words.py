@@ -20,6 +20,12 @@ _KINDS: Final = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_LENGTHS: Final = {
+    "too_short": "needs at least {} items",
+    "too_long": "may have at most {} items",
+    "string_too_short": "needs at least {} characters",
+    "string_too_long": "may have at most {} characters",
+}
 _BOUNDS: Final = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "more than"),
@@ -52,7 +58,7 @@ def kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true or false"
     names = {int: "a whole number", float: "a number", str: "text", list: "a list", tuple: "a list", dict: "a mapping"}
-    return names.get(type(value), "something else")
+    return next((name for kind_of, name in names.items() if isinstance(value, kind_of)), "something else")
 
 
 def explain(error: Any) -> str:
@@ -63,12 +69,10 @@ def explain(error: Any) -> str:
     if name in _BOUNDS:
         key, words = _BOUNDS[name]
         return f"must be {words} {context[key]}"
+    if name in _LENGTHS:
+        bound = context["min_length"] if "min_length" in context else context["max_length"]
+        return _LENGTHS[name].format(bound) if bound != 1 or "max_length" in context else "must not be empty"
     if name == "literal_error":
         return f"must be one of {context['expected'].replace(' or ', ', ')}"
-    if name == "value_error":
-        return str(context["error"])
-    if name in ("too_short", "string_too_short"):
-        return "must not be empty" if context["min_length"] == 1 else f"needs at least {context['min_length']} items"
-    if name in ("too_long", "string_too_long"):
-        return f"is longer than {context['max_length']}"
-    return str(error["msg"][:1]).lower() + str(error["msg"][1:])
+    message = str(context["error"]) if name == "value_error" else str(error["msg"])
+    return message[:1].lower() + message[1:]

@@ -1,7 +1,8 @@
 """YAML text to JSON values: YAML 1.2 scalars, no tags, one document, bounded aliases."""
 
 import re
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, cast
 
 import yaml
 
@@ -33,7 +34,7 @@ def read_yaml(text: str) -> Source:
     builder = Builder()
     documents = 0
     try:
-        for event in yaml.parse(text, Loader=_Loader):
+        for event in _events(text):
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
@@ -46,6 +47,11 @@ def read_yaml(text: str) -> Source:
     except yaml.YAMLError as error:
         refuse("DEF001", f"Not YAML: {str(error).splitlines()[0]}")
     return builder.finish()
+
+
+def _events(text: str) -> Iterator[Any]:
+    parse = cast("Callable[..., Iterator[Any]]", yaml.parse)  # pyright: ignore[reportUnknownMemberType]  # its stub is untyped
+    return parse(text, Loader=_Loader)
 
 
 def _mark(event: Any) -> Mark:

@@ -100,6 +100,9 @@ def graphs(draw: st.DrawFn, *, joins: tuple[str, ...] = ("all",)) -> Graph:
     chosen = draw(st.lists(st.sampled_from(pairs), min_size=count - 1, max_size=2 * count, unique=True))
     backs = draw(st.lists(st.sampled_from(pairs + [(i, i) for i in range(count)]), max_size=3, unique=True))
     nodes: dict[str, dict[str, Any]] = {name: {"join": draw(st.sampled_from(joins))} for name in names}
+    for node in nodes.values():
+        if node["join"] == "any" and draw(st.booleans()):
+            node["cancel_others"] = True
     edges: list[dict[str, Any]] = []
     for source in range(count):
         targets = [j for i, j in chosen if i == source]
@@ -144,7 +147,7 @@ def picks_from(data: st.DataObject) -> Callable[[int], int]:
 
 
 relaxed = settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

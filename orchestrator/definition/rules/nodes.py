@@ -7,9 +7,9 @@ from pydantic_core import ErrorDetails
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.model import NodeModel
 from orchestrator.definition.words import did_you_mean, explain
-from orchestrator.errors import Issue
+from orchestrator.errors import Issue, RequestError
 from orchestrator.graph.plan import Path
-from orchestrator.models import find_model, model_names
+from orchestrator.models import MODELS, find_model
 from orchestrator.node_types import NODE_TYPES
 from orchestrator.templating import is_template
 
@@ -110,7 +110,11 @@ def models_are_known(draft: Draft) -> Iterator[Issue]:
     """DEF024."""
     for index, node in enumerate(draft.definition.nodes):
         name = node.config.get("model")
-        if node.type != "ModelInvoke" or not isinstance(name, str) or is_template(name) or find_model(name):
+        if node.type != "ModelInvoke" or not isinstance(name, str) or is_template(name):
             continue
-        hint = did_you_mean(name, model_names())
-        yield draft.issue("DEF024", (*draft.node_path(index), "config", "model"), f"No model is named `{name}`", hint)
+        try:
+            find_model(name)
+        except RequestError:
+            hint = did_you_mean(name, MODELS) or f"Write `openai/{name}` for a model that is not in the list."
+            path = (*draft.node_path(index), "config", "model")
+            yield draft.issue("DEF024", path, f"No model is named `{name}`", hint)

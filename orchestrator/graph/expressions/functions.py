@@ -43,7 +43,9 @@ class Function:
         if most - self.optional <= count and (self.many or count <= most):
             return None
         fewest = most - self.optional - hidden
-        wanted = f"at least {fewest}" if self.many else str(fewest) if not self.optional else f"{fewest} to {most - hidden}"
+        wanted = (
+            f"at least {fewest}" if self.many else str(fewest) if not self.optional else f"{fewest} to {most - hidden}"
+        )
         plural = "" if wanted == "1" else "s"
         return f"`{self.name}` takes {wanted} argument{plural}, not {count - hidden}"
 
@@ -83,7 +85,9 @@ def _table(*functions: Function) -> dict[str, Function]:
     return {function.name: function for function in functions}
 
 
-def _method(name: str, takes: tuple[str, ...], apply: Callable[..., Any], gives: str | None, optional: int = 0) -> Function:
+def _method(
+    name: str, takes: tuple[str, ...], apply: Callable[..., Any], gives: str | None, optional: int = 0
+) -> Function:
     return Function(name, takes, apply, gives, optional, method=True)
 
 

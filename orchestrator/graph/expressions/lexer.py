@@ -17,7 +17,7 @@ _PAIR = 2
 _TOKEN = re.compile(
     r"""
     (?P<space>[\t\n\f\r ]+|//[^\n]*)
-  | (?P<number>0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+)
+  | (?P<number>0[xX][0-9a-fA-F]+|(?:[0-9]+\.[0-9]+|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+(?:[eE][+-]?[0-9]+)?)
   | (?P<string>(?:[bB][rR]?|[rR][bB]?)?(?:\"\"\"|'''|\"|'))
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
   | `(?P<quoted>[A-Za-z0-9_.\-/ ]+)`
@@ -42,7 +42,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Lexeme:
-    """One token: its ``kind`` (``name``, ``quoted``, ``string``, ``int``, ``double`` or the operator), text, value, place."""
+    """One token. ``kind`` is ``name``, ``quoted``, ``string``, ``int``, ``double``, or the operator itself."""
 
     kind: str
     text: str
@@ -126,7 +126,7 @@ def _number(text: str, start: int, digits: str, before: list[Lexeme]) -> Lexeme:
     if following == "_" or (following.isalnum() and following.isascii()):
         raise fail(f"unexpected {following!r} right after the number {digits[:40]}", text, start + len(digits))
     if digits[:2] in {"0x", "0X"}:
-        return _integer(text, start, digits, int(digits[2:], 16), before)
+        return _integer(text, start, digits, int(digits, 16), before)
     if digits.isdigit():
         return _integer(text, start, digits, int(digits), before)
     value = float(digits)

@@ -23,7 +23,7 @@ A node is a literal or a list whose first element is its kind:
 
 from typing import Any, TypeAlias, cast
 
-__all__ = ["TYPE_NAMES", "Ast", "children", "chain", "describe", "type_of_literal"]
+__all__ = ["TYPE_NAMES", "Ast", "chain", "children", "describe", "type_of_literal"]
 
 Ast: TypeAlias = Any
 """A literal, or a list as in the table above."""
@@ -69,7 +69,7 @@ def chain(ast: Ast) -> tuple[str | int, ...] | None:
         ast = base
 
 
-def describe(ast: Ast) -> str:
+def describe(ast: Ast) -> str:  # noqa: PLR0911 -- one answer per kind of node
     """``ast`` as a few words of an error message: the path or literal itself, else what kind of thing it is."""
     path = chain(ast)
     if path is not None:
@@ -97,4 +97,4 @@ _LITERALS: dict[type, str] = {bool: "bool", int: "int", float: "double", str: "s
 
 def type_of_literal(ast: Ast) -> str | None:
     """The name of the type of a literal, or none when ``ast`` is not one."""
-    return _LITERALS.get(cast("type", type(ast)))
+    return _LITERALS.get(type(ast))

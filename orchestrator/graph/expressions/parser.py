@@ -14,6 +14,7 @@ from lark import Lark, Token, Transformer, Tree
 from lark.exceptions import UnexpectedInput
 
 from orchestrator.errors import ExpressionSyntaxError
+from orchestrator.graph.expressions.complaints import complaint
 from orchestrator.graph.expressions.lexer import MAX_LENGTH, Lexeme, fail, place, scan
 from orchestrator.graph.expressions.nodes import Ast, children
 
@@ -23,12 +24,31 @@ MAX_DEPTH = 64
 """Levels of the tree; keeps every recursion over it, and every JSON reader of it, far from its end."""
 
 _MAX_INT = 2**63 - 1
-_MAX_SHOWN = 40
 _TWO, _THREE = 2, 3
 _KEYWORDS = {"true": "BOOL_LIT", "false": "BOOL_LIT", "null": "NULL_LIT", "in": "IN"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _RESERVED = frozenset(
-    "as break const continue else for function if import let loop namespace package return var void while".split()
+    # fmt: off
+    (
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "namespace",
+        "package",
+        "return",
+        "var",
+        "void",
+        "while",
+    )
+    # fmt: on
 )
 _NAMESPACES = ("math", "strings")
 _MACROS: dict[str, tuple[str, int, int, int]] = {
@@ -54,17 +74,17 @@ def parse(text: str) -> Ast:
     lexemes = scan(text)
     if not lexemes:
         raise ExpressionSyntaxError("the expression is empty")
-    state = _grammar().parse_interactive("")
+    state = cast("Any", _grammar()).parse_interactive("")
     for index, lexeme in enumerate(lexemes):
         token = _token(lexeme, lexemes[index - 1] if index else None, text)
         try:
             state.feed_token(token)
         except UnexpectedInput:
-            raise fail(_complaint(lexemes, index), text, lexeme.at) from None
+            raise fail(complaint(lexemes, index), text, lexeme.at) from None
     try:
         ast = state.feed_eof()
     except UnexpectedInput:
-        raise fail(_complaint(lexemes, len(lexemes)), text, len(text.rstrip())) from None
+        raise fail(complaint(lexemes, len(lexemes)), text, len(text.rstrip())) from None
     _check(ast)
     return ast
 
@@ -214,14 +234,18 @@ def _macro(name: Token, target: Ast, arguments: tuple[Any, ...]) -> Ast:
             case ["id", str(variable)] if variable not in names and variable not in _NAMESPACES:
                 names.append(variable)
             case _:
-                raise _at(name, f"the first arguments of {name.value}() are new names for its variables, each different")
+                raise _at(
+                    name, f"the first arguments of {name.value}() are new names for its variables, each different"
+                )
     body = list(arguments[variables:])
     return ["each", kind, target, names, *(reversed(body) if len(body) == _TWO else body)]
 
 
 def _counts(macro: str) -> str:
     _, variables, fewest, most = _MACROS[macro]
-    counts = {variables + fewest, variables + most} | ({_THREE} if macro in _ALSO_TWO else set())
+    counts = {variables + fewest, variables + most}
+    if macro in _ALSO_TWO:
+        counts.add(_THREE)
     return " or ".join(str(count) for count in sorted(counts))
 
 
@@ -252,43 +276,6 @@ def _token(lexeme: Lexeme, before: Lexeme | None, text: str) -> Token:
         plain = {"name": "IDENT", "quoted": "IDENT", "string": "STRING_LIT", "int": "INT_LIT", "double": "FLOAT_LIT"}
         kind = plain.get(kind) or _operator_names()[kind]
     return Token(kind, value, line=line, column=column)
-
-
-def _complaint(lexemes: list[Lexeme], index: int) -> str:
-    """What is wrong at the token ``index``, said from what stands before it."""
-    before = lexemes[index - 1] if index else None
-    here = lexemes[index] if index < len(lexemes) else None
-    ending = before is None or before.kind not in _ENDS or before.text == "in"
-    if before is not None and before.kind == ".":
-        return f"expected a field name after '.', not {_shown(here)}"
-    if here is None:
-        return f"expected an expression after {_shown(before)}" if ending else _unclosed(lexemes)
-    if before is None:
-        return f"expected an expression before {_shown(here)}"
-    if ending and here.kind not in _ENDS:
-        return f"expected an expression after {_shown(before)}, not {_shown(here)}"
-    return f"unexpected {_shown(here)} after {_shown(before)}"
-
-
-_ENDS = frozenset({"name", "quoted", "string", "int", "double", ")", "]", "}"})
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
-
-
-def _unclosed(lexemes: list[Lexeme]) -> str:
-    waiting: list[str] = []
-    for lexeme in lexemes:
-        if lexeme.kind in _CLOSING:
-            waiting.append(_CLOSING[lexeme.kind])
-        elif waiting and lexeme.kind == waiting[-1]:
-            waiting.pop()
-    return f"the expression ends too early: '{waiting[-1] if waiting else ':'}' is missing"
-
-
-def _shown(lexeme: Lexeme | None) -> str:
-    if lexeme is None:
-        return "the end"
-    text = lexeme.text if len(lexeme.text) <= _MAX_SHOWN else f"{lexeme.text[:_MAX_SHOWN]}…"
-    return text if lexeme.kind == "string" else f"'{text}'"
 
 
 def _check(ast: Ast) -> None:

@@ -10,8 +10,10 @@ from orchestrator.errors import ExpressionBudgetError, ExpressionError
 __all__ = [
     "BINDINGS",
     "BUDGET",
+    "FIRST_SLOT",
     "MAX_INT",
     "MIN_INT",
+    "REGEXES",
     "BoolKey",
     "Env",
     "MissingError",
@@ -29,13 +31,15 @@ __all__ = [
 ]
 
 Env: TypeAlias = list[Any]
-"""One evaluation: steps left, the bindings, then a slot per comprehension variable."""
+"""One evaluation: steps left, the bindings, the regular expressions used so far, a slot per comprehension variable."""
 
 Thunk: TypeAlias = Callable[[Env], Any]
 
-BUDGET, BINDINGS = 0, 1
+BUDGET, BINDINGS, REGEXES, FIRST_SLOT = 0, 1, 2, 3
 MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
 _MAX_RESULT = 1_000_000
+_ELEMENT = 4
+"""Characters that an element of a result counts for."""
 _MAX_NESTING = 200
 _MAX_CANDIDATES = 200
 
@@ -85,7 +89,7 @@ def charge(env: Env, steps: int) -> None:
 
 def kind(value: Any) -> str:
     """The type of ``value`` as the language calls it."""
-    name = _KINDS.get(cast("type", type(value)))
+    name = _KINDS.get(type(value))
     if name is None:
         raise ExpressionError(f"a value of the Python type {type(value).__name__} is not JSON")
     return name
@@ -140,7 +144,7 @@ def integer(value: Any, what: str) -> int:
 
 def equal(env: Env, left: Any, right: Any, depth: int = 0) -> bool:
     """Whether two values are equal: numbers by value whatever their type, all else only within one type."""
-    left_type, right_type = cast("type", type(left)), cast("type", type(right))
+    left_type, right_type = type(left), type(right)
     if left_type is str:
         charge(env, len(left) // 100 if right_type is str else 0)
         return right_type is str and left == right
@@ -169,7 +173,7 @@ def less(env: Env, left: Any, right: Any, sign: str) -> bool:
     Raises:
         ExpressionError: The two have no common order. ``sign`` is the operator to name.
     """
-    left_type, right_type = cast("type", type(left)), cast("type", type(right))
+    left_type, right_type = type(left), type(right)
     if left_type is str and right_type is str:
         charge(env, min(len(left), len(right)) // 100)
         return left < right
@@ -184,16 +188,18 @@ def as_json(value: Any) -> Any:
 
     Raises:
         ExpressionError: A number in it is not finite.
-        ExpressionBudgetError: It has more than a million elements and characters, or is nested too deeply.
+        ExpressionBudgetError: It has too many elements and characters, or is nested too deeply.
     """
     plain, size = True, 0
     waiting: list[tuple[Any, int]] = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
-        item_type = cast("type", type(item))
-        size += len(item) + 1 if item_type in {str, list, dict} else 1
+        item_type = type(item)
+        size += len(item) if item_type is str else _ELEMENT * len(item) if item_type in {list, dict} else 1
         if size > _MAX_RESULT or depth > _MAX_NESTING:
-            raise ExpressionBudgetError(f"the result is too large: more than {_MAX_RESULT:,} elements and characters")
+            raise ExpressionBudgetError(
+                "the result is too large: at most 250,000 elements, or 1,000,000 characters, are allowed"
+            )
         if item_type is float and not isfinite(item):
             raise ExpressionError("the result is not a finite number: check for a division by 0.0 or an overflow")
         if item_type is dict:

@@ -2,12 +2,12 @@
 
 import string
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-import re2
+import re2  # pyright: ignore[reportMissingTypeStubs] -- it ships none
 
 from orchestrator.errors import ExpressionBudgetError, ExpressionError
-from orchestrator.graph.expressions.runtime import Env, charge
+from orchestrator.graph.expressions.runtime import REGEXES, Env, charge
 
 __all__ = [
     "char_at",
@@ -27,6 +27,7 @@ __all__ = [
     "upper_ascii",
 ]
 
+_RE2 = cast("Any", re2)
 _READ, _MADE = 100, 10
 """Characters read, and made, for one step."""
 
@@ -44,6 +45,7 @@ _MAX_PATTERN = 1_000
 _MAX_PROGRAM = 2_000
 _REGEX_MEMORY = 1 << 20
 _REGEX_WORK = 5_000
+_FAILED_COMPILE = 20_000
 
 
 def contains(env: Env, text: str, part: str) -> bool:
@@ -71,9 +73,14 @@ def matches(env: Env, text: str, pattern: str) -> bool:
         ExpressionError: The pattern is no regular expression.
         ExpressionBudgetError: It is too large, or the text too long for it.
     """
-    charge(env, 20)
-    regex = _regex(env, pattern)
-    charge(env, len(text) * regex.programsize // _REGEX_WORK)
+    # What the process has cached may not show in the steps: they depend on this evaluation alone.
+    used: dict[str, Any] | None = env[REGEXES]
+    if used is None:
+        used = env[REGEXES] = {}
+    regex = used.get(pattern)
+    if regex is None:
+        regex = used[pattern] = _regex(env, pattern)
+    charge(env, 5 + len(text) * regex.programsize // _REGEX_WORK)
     try:
         return bool(regex.search(text))
     except UnicodeEncodeError:
@@ -88,10 +95,9 @@ def _regex(env: Env, pattern: str) -> Any:
     except UnicodeEncodeError:
         raise ExpressionError("a regular expression with half a surrogate pair cannot be read") from None
     if isinstance(regex, str):
-        charge(env, 500)
+        charge(env, _FAILED_COMPILE if "too large" in regex else 500)
         raise ExpressionError(f"the regular expression cannot be used: {regex}")
-    # Compiling is the dear part. Whether it really ran depends on the cache, so it is charged always.
-    charge(env, regex.programsize // 5)
+    charge(env, 100 + regex.programsize)
     if regex.programsize > _MAX_PROGRAM:
         raise ExpressionBudgetError("the regular expression is too complex: use smaller repetition counts")
     return regex
@@ -100,13 +106,13 @@ def _regex(env: Env, pattern: str) -> Any:
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
     """The compiled pattern, or what is wrong with it."""
-    options = re2.Options()
+    options = _RE2.Options()
     options.log_errors = False
     options.max_mem = _REGEX_MEMORY
     options.never_capture = True
     try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
+        return _RE2.compile(pattern, options)
+    except _RE2.error as error:
         reason = error.args[0] if error.args else "unknown reason"
         return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
 

@@ -1,0 +1,31 @@
+"""The production worker, for tests that run graphs on a real server."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities import Dependencies
+from orchestrator.settings import Settings
+from worker import build_worker, open_dependencies
+
+RunningWorker = Callable[..., AbstractAsyncContextManager[Worker]]
+
+
+@pytest.fixture
+def running_worker(client: Client, worker_settings: Settings) -> RunningWorker:
+    """The production worker on the test's own task queue; entered, it runs.
+
+    Keyword arguments: ``dependencies`` (else those the settings give), and any setting to change.
+    """
+
+    @asynccontextmanager
+    async def run(dependencies: Dependencies | None = None, **changes: object) -> AsyncGenerator[Worker]:
+        settings = worker_settings.model_copy(update=changes)
+        parts = open_dependencies(settings) if dependencies is None else nullcontext(dependencies)
+        async with parts as given, build_worker(client, settings, dependencies=given) as worker:
+            yield worker
+
+    return run
