@@ -76,18 +76,16 @@ class Certainty:
             taken = [1 << source | done[source] for source in sources]
             settled[number] = _common(ends) if self._joins_any >> number & 1 else _union(ends)
             certain = _common(taken)
-            done[number] = certain | self._closed(certain, settled[number])
+            done[number] = certain | (self._closed(certain) | self.at_the_end) & settled[number]
         return tuple(done)
 
-    def _closed(self, certain: int, settled: int) -> int:
-        """What of the settled nodes must have finished, given that ``certain`` have."""
-        if not settled & ~certain:
-            return 0
+    def _closed(self, certain: int) -> int:
+        """What finishes sooner or later, given that ``certain`` have."""
         found, left = 0, certain
         while left:
             found |= self.follows[(left & -left).bit_length() - 1]
             left &= ~found
-        return found & settled
+        return found
 
     @cached_property
     def at_the_end(self) -> int:

@@ -115,8 +115,8 @@ async def perform(node: PlanNode, call: NodeCall, heartbeat_timeout: float) -> d
     return from_json(raw.payload.data)
 
 
-def error_info(error: BaseException, node: str, visit: int) -> ErrorInfo:
-    """Why a visit failed, in our words."""
+def error_info(error: BaseException, node: str | None = None, visit: int | None = None) -> ErrorInfo:
+    """Why a visit, or the run itself, failed, in our words."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause is not None else error
     if isinstance(cause, ApplicationError):
         found = cause.details[0] if cause.details else None

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from orchestrator.contracts import (
     MAX_PAYLOAD_BYTES,
@@ -97,9 +97,11 @@ class GraphWorkflow:
             self._fail("timed_out", ErrorInfo(code=error.code, message=error.message))
         except OrchestratorError as error:
             self._fail("failed", ErrorInfo(code=error.code, message=error.message, details=error.details))
-        except ActivityError as error:
-            info = dispatch.error_info(error, "", 0)
-            self._fail("failed", info.model_copy(update={"node": None, "visit": None}))
+        except FailureError as error:  # of resolving or rendering: a local activity's own error, or one around it
+            if is_cancelled_exception(error):
+                self._end(self._standing("cancelled"))
+                raise
+            self._fail("failed", dispatch.error_info(error))
         result = self._standing("completed", outputs=outputs)
         self._end(result)
         await workflow.wait_condition(workflow.all_handlers_finished)

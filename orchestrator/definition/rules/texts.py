@@ -19,7 +19,7 @@ _ROOTS: Final = ("inputs", "nodes", "state", "context", "run", "output")
 _RUN_FIELDS: Final = ("id", "definition", "version")
 _CONDITIONS: Final = ("when", "where", "until")
 _GUARD_CEL: Final = "Guard it: `has({0}) && …`."
-_GUARD_TEMPLATE: Final = "Guard it: `{{% if {0} is defined %}}…{{% endif %}}`, or `{{{{ {1} | default('…') }}}}`."
+_GUARD_TEMPLATE: Final = "Guard it: `{{{{ {1} if {0} is defined else '' }}}}`."
 
 
 def texts_are_sound(draft: Draft) -> Iterator[Issue]:

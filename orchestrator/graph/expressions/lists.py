@@ -64,7 +64,7 @@ def distinct(env: Env, items: list[Any]) -> list[Any]:
 def sort(env: Env, items: list[Any]) -> list[Any]:
     """``items``, all numbers, all texts or all booleans, from least to greatest; equal ones keep their order."""
     charge(env, 4 * len(items) + sum(len(item) for item in items if type(item) is str) // 10)
-    kinds = {float if type(item) is int else type(item) for item in items}
+    kinds: set[type[Any]] = {float if type(item) is int else type(item) for item in items}
     if len(kinds) > 1 or not kinds <= {float, str, bool}:
         raise ExpressionError("`sort` needs a list of numbers only, of strings only or of booleans only")
     if any(item != item for item in items):  # noqa: PLR0124 -- the test for NaN

@@ -47,10 +47,8 @@ def children(ast: Ast) -> list[Ast]:
             return rest
         case ["each", _, over, _, *body]:
             return [over, *body]
-        case [_, *rest]:
-            return rest
-        case _:
-            return []
+        case node:
+            return node[1:]
 
 
 def chain(ast: Ast) -> tuple[str | int, ...] | None:
@@ -97,4 +95,5 @@ _LITERALS: dict[type, str] = {bool: "bool", int: "int", float: "double", str: "s
 
 def type_of_literal(ast: Ast) -> str | None:
     """The name of the type of a literal, or none when ``ast`` is not one."""
-    return _LITERALS.get(type(ast))
+    found: type[Any] = type(ast)
+    return _LITERALS.get(found)

@@ -27,29 +27,10 @@ _MAX_INT = 2**63 - 1
 _TWO, _THREE = 2, 3
 _KEYWORDS = {"true": "BOOL_LIT", "false": "BOOL_LIT", "null": "NULL_LIT", "in": "IN"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_RESERVED = frozenset(
-    # fmt: off
-    (
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "namespace",
-        "package",
-        "return",
-        "var",
-        "void",
-        "while",
-    )
-    # fmt: on
-)
+_RESERVED = frozenset({
+    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace",
+    "package", "return", "var", "void", "while",
+})  # fmt: skip
 _NAMESPACES = ("math", "strings")
 _MACROS: dict[str, tuple[str, int, int, int]] = {
     # spelling: kind, variables, fewest and most bodies

@@ -89,9 +89,10 @@ def charge(env: Env, steps: int) -> None:
 
 def kind(value: Any) -> str:
     """The type of ``value`` as the language calls it."""
-    name = _KINDS.get(type(value))
+    value_type: type[Any] = type(value)
+    name = _KINDS.get(value_type)
     if name is None:
-        raise ExpressionError(f"a value of the Python type {type(value).__name__} is not JSON")
+        raise ExpressionError(f"a value of the Python type {value_type.__name__} is not JSON")
     return name
 
 
@@ -144,7 +145,8 @@ def integer(value: Any, what: str) -> int:
 
 def equal(env: Env, left: Any, right: Any, depth: int = 0) -> bool:
     """Whether two values are equal: numbers by value whatever their type, all else only within one type."""
-    left_type, right_type = type(left), type(right)
+    left_type: type[Any] = type(left)
+    right_type: type[Any] = type(right)
     if left_type is str:
         charge(env, len(left) // 100 if right_type is str else 0)
         return right_type is str and left == right
@@ -173,7 +175,8 @@ def less(env: Env, left: Any, right: Any, sign: str) -> bool:
     Raises:
         ExpressionError: The two have no common order. ``sign`` is the operator to name.
     """
-    left_type, right_type = type(left), type(right)
+    left_type: type[Any] = type(left)
+    right_type: type[Any] = type(right)
     if left_type is str and right_type is str:
         charge(env, min(len(left), len(right)) // 100)
         return left < right
@@ -194,7 +197,7 @@ def as_json(value: Any) -> Any:
     waiting: list[tuple[Any, int]] = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
-        item_type = type(item)
+        item_type: type[Any] = type(item)
         size += len(item) if item_type is str else _ELEMENT * len(item) if item_type in {list, dict} else 1
         if size > _MAX_RESULT or depth > _MAX_NESTING:
             raise ExpressionBudgetError(
