@@ -22,6 +22,7 @@ from activities.providers.simulated import Simulated
 from activities.resolve import ResolveDefinition
 from orchestrator.connect import connect, connection_config
 from orchestrator.errors import OrchestratorError, ServerUnavailableError, SettingsError
+from orchestrator.leave import leave
 from orchestrator.logs import configure_logs
 from orchestrator.models import OPENAI, SIMULATED
 from orchestrator.settings import Settings, load_settings
@@ -93,7 +94,8 @@ async def run_until(stop: asyncio.Event, worker: Worker) -> None:
             await worker.shutdown()
         await running
     except RuntimeError as error:
-        raise SettingsError(f"The Temporal server does not accept this worker: {error}.") from error
+        reason = str(error).partition(": Status {")[0]
+        raise SettingsError(f"The Temporal server does not accept this worker: {reason}.") from error
     finally:
         stopping.cancel()
 
@@ -113,10 +115,7 @@ async def _serve(settings: Settings) -> None:
             settings.definitions_dir,
         )
         await run_until(stop, worker)
-    _log.info(
-        "worker stopped; nothing was left in flight, or its grace period of %g s is over",
-        settings.graceful_shutdown_timeout,
-    )
+    _log.info("worker stopped")
 
 
 def _configure_logs(settings: Settings) -> None:
@@ -144,4 +143,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

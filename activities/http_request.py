@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 
 import httpx
@@ -35,6 +36,8 @@ _SERVER_ERROR = 500
 
 def handler(client: httpx.AsyncClient, *, max_bytes: int) -> Handler[HttpRequestConfig]:
     """Sends requests through ``client``; an answer of more than ``max_bytes``, unpacked, is an error."""
+    # The client serves every run of the worker: a cookie that one was given must not travel with another.
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     async def handle(config: HttpRequestConfig, call: NodeCall) -> NodeOutput:
         request = _request(client, config, call)

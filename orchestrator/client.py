@@ -1,21 +1,18 @@
 """The one door to runs, for command line, gateway and scripts: start, watch, answer, cancel."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, NoReturn, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio.client import (
     Client,
-    WorkflowExecution,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -31,7 +28,6 @@ from orchestrator.contracts import (
     RunRequest,
     RunResult,
     RunState,
-    SearchAttribute,
     SubmitReply,
 )
 from orchestrator.errors import (
@@ -43,43 +39,13 @@ from orchestrator.errors import (
     ServerUnavailableError,
     WorkerMissingError,
 )
+from orchestrator.summaries import RunSummary, list_query, summarize
 
-__all__ = ["Orchestrator", "RunSummary"]
+__all__ = ["Orchestrator"]
 
 _QUERY_TIMEOUT = timedelta(seconds=10)
 _ANSWER_TIMEOUT_S = 30.0
-_OVER: Mapping[WorkflowExecutionStatus, str] = {
-    WorkflowExecutionStatus.COMPLETED: "completed",
-    WorkflowExecutionStatus.FAILED: "failed",
-    WorkflowExecutionStatus.CANCELED: "cancelled",
-    WorkflowExecutionStatus.TERMINATED: "terminated",
-    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
-}
-_STATUS, _NAME, _NODE, _TENANT = (
-    SearchAttributeKey.for_keyword(name)
-    for name in (
-        SearchAttribute.RUN_STATUS,
-        SearchAttribute.DEFINITION_NAME,
-        SearchAttribute.CURRENT_NODE,
-        SearchAttribute.TENANT,
-    )
-)
 _REFUSALS = {error.code: error for error in (MessageError, AnswerError, NothingAwaitedError)}
-
-
-class RunSummary(BaseModel):
-    """One row of ``list``: what the server's index knows of a run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    run_id: str
-    status: str
-    definition: str | None = None
-    current_node: str | None = None
-    tenant: str | None = None
-    started: datetime
-    closed: datetime | None = None
 
 
 class Orchestrator:
@@ -138,7 +104,7 @@ class Orchestrator:
                 yield event
             after = page.cursor
             if not page.events:
-                if page.status in over or await self._closed(run_id):
+                if page.status in over or (await self.summary(run_id)).closed is not None:
                     return
                 await asyncio.sleep(poll_s)
 
@@ -204,20 +170,18 @@ class Orchestrator:
             name: Name of a definition, or none for all.
             limit: The most to return.
         """
-        query = f"WorkflowType = '{WORKFLOW_TYPE}'"
-        if status is not None:
-            query += f" AND {SearchAttribute.RUN_STATUS} = {_quoted(status)}"
-        if name is not None:
-            query += f" AND {SearchAttribute.DEFINITION_NAME} = {_quoted(name)}"
+        query = list_query(status, name)
         try:
-            return [_summary(execution) async for execution in self._client.list_workflows(query, limit=limit)]
+            return [summarize(execution) async for execution in self._client.list_workflows(query, limit=limit)]
         except RPCError as error:
             self._explain(error, "")
 
-    async def _closed(self, run_id: str) -> bool:
-        """Whether the server has ended a run without it (terminated, or timed out by Temporal)."""
-        description = await self._handle(run_id).describe()
-        return description.status != WorkflowExecutionStatus.RUNNING
+    async def summary(self, run_id: str) -> RunSummary:
+        """What the server's index knows of a run; needs no worker."""
+        try:
+            return summarize(await self._handle(run_id).describe())
+        except RPCError as error:
+            self._explain(error, run_id)
 
     def _handle(self, run_id: str) -> WorkflowHandle[Any, RunResult]:
         return self._client.get_workflow_handle(run_id, result_type=RunResult)
@@ -251,25 +215,6 @@ class Orchestrator:
                 raise RequestError(f"the Temporal server refused the request: {error.message}") from error
 
 
-def _summary(execution: WorkflowExecution) -> RunSummary:
-    shown = execution.typed_search_attributes
-    status = shown.get(_STATUS) or "running"
-    if execution.status is not None and execution.status in _OVER:
-        over = _OVER[execution.status]
-        # A failed run says more exactly how (timed_out); one that the server ended could not say anything.
-        status = status if over == "failed" and status == "timed_out" else over
-    return RunSummary(
-        id=execution.id,
-        run_id=execution.run_id,
-        status=status,
-        definition=shown.get(_NAME),
-        current_node=shown.get(_NODE) if status == "awaiting_input" else None,
-        tenant=shown.get(_TENANT),
-        started=execution.start_time,
-        closed=execution.close_time,
-    )
-
-
 def _ended(failure: WorkflowFailureError) -> RunResult:
     cause = failure.cause
     if isinstance(cause, ApplicationError) and cause.details:
@@ -292,9 +237,3 @@ def _refused(failure: WorkflowUpdateFailedError) -> NoReturn:
         details = cast("dict[str, object]", found) if isinstance(found, dict) else {}
         raise _REFUSALS.get(cause.type or "", MessageError)(cause.message, details=details) from failure
     raise MessageError(f"the answer was refused: {cause}") from failure
-
-
-def _quoted(text: str) -> str:
-    if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise RequestError(f"not a name: {text!r}")
-    return f"'{text}'"

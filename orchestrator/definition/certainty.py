@@ -76,16 +76,19 @@ class Certainty:
             taken = [1 << source | done[source] for source in sources]
             settled[number] = _common(ends) if self._joins_any >> number & 1 else _union(ends)
             certain = _common(taken)
-            done[number] = certain | (self._closed(certain) | self.at_the_end) & settled[number]
+            certain |= self.at_the_end & settled[number]
+            done[number] = certain | self._closed(certain, settled[number])
         return tuple(done)
 
-    def _closed(self, certain: int) -> int:
-        """What finishes sooner or later, given that ``certain`` have."""
+    def _closed(self, certain: int, settled: int) -> int:
+        """What of the settled nodes must have finished, given that ``certain`` have."""
+        if not settled & ~certain:
+            return 0
         found, left = 0, certain
         while left:
             found |= self.follows[(left & -left).bit_length() - 1]
             left &= ~found
-        return found
+        return found & settled
 
     @cached_property
     def at_the_end(self) -> int:

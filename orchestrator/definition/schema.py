@@ -12,6 +12,7 @@ from orchestrator.node_types.base import NodeType
 __all__ = ["definition_schema", "definition_schema_text"]
 
 _FILE: Final = Path(__file__).parents[2] / "docs" / "definition.schema.json"
+_TYPES: Final = ["string", "number", "integer", "boolean", "object", "array", "null"]
 _REFERENCE: Final = "#/$defs/{model}"
 _TEMPLATE: Final = {"type": "string", "pattern": r"\{[\{%]"}
 
@@ -67,7 +68,7 @@ def _input_schema() -> dict[str, Any]:
             "type": "object",
             "description": "JSON Schema of the input; `default` is used where it is left out",
             "properties": {
-                "type": {"$ref": "https://json-schema.org/draft/2020-12/schema#/properties/type"},
+                "type": {"anyOf": [{"enum": _TYPES}, {"type": "array", "items": {"enum": _TYPES}}]},
                 "default": True,
                 "description": {"type": "string"},
                 "required": {"type": ["boolean", "array"]},

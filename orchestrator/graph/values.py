@@ -102,19 +102,26 @@ def pick(paths: Iterable[Path], data: Mapping[str, Any]) -> dict[str, Any]:
     """
     tree: dict[str, Any] = {}
     for path in paths:
-        names = _names(path)
-        found = lookup(names, data)
-        if found is MISSING:
-            continue
-        branch = tree
-        for segment in names[:-1]:
-            branch = branch.setdefault(cast("str", segment), {})
-        branch[cast("str", names[-1])] = found
+        _graft(_names(path), data, tree)
     return tree
 
 
-def _names(path: Path) -> Path:
-    for position, segment in enumerate(path):
+def _graft(names: tuple[str, ...], data: Any, tree: dict[str, Any]) -> None:
+    """Put what stands at ``names`` into ``tree``, and of its parents as many as there are, to be asked about."""
+    for name in names[:-1]:
+        data = cast("Mapping[str, Any]", data).get(name, MISSING)
+        if not isinstance(data, Mapping):
+            return
+        tree = tree.setdefault(name, {})
+    found = cast("Mapping[str, Any]", data).get(names[-1], MISSING)
+    if found is not MISSING:
+        tree[names[-1]] = found
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for segment in path:
         if isinstance(segment, int):
-            return path[:position]
-    return path
+            break
+        names.append(segment)
+    return tuple(names)

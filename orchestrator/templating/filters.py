@@ -76,11 +76,11 @@ def _replace(meter: Meter, value: Any, old: str, new: str) -> str:
 
 
 def _split(meter: Meter, value: Any, separator: str | None = None) -> list[str]:
-    return meter.text(value).split(separator)
+    return meter.parts(meter.text(value).split(separator))
 
 
 def _lines(meter: Meter, value: Any) -> list[str]:
-    return meter.text(value).splitlines()
+    return meter.parts(meter.text(value).splitlines())
 
 
 def _join(meter: Meter, value: Any, separator: str = "", attribute: str | None = None) -> str:

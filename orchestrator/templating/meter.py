@@ -9,8 +9,10 @@ from orchestrator.errors import TemplateError
 
 __all__ = ["MAX_WORK", "Meter", "kind", "to_text"]
 
-MAX_WORK = 20_000_000
-"""Characters and list items that the filters of one template may go through, all together."""
+MAX_WORK = 10_000_000
+"""Characters that the filters of one template may go through, all together."""
+_ITEM = 8
+"""What an item of a list counts for: it costs several times as much as a character."""
 _KINDS = ((bool, "a truth value"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "a map"))
 
 
@@ -21,7 +23,7 @@ class Meter:
         self.left = MAX_WORK
 
     def spend(self, amount: int) -> None:
-        """Take ``amount`` characters or items off what is left.
+        """Take ``amount`` characters off what is left.
 
         Raises:
             TemplateError: Nothing is left.
@@ -40,8 +42,12 @@ class Meter:
         """``value`` as a list, counted: the items of a list, the keys of a map, the characters of a text."""
         if not isinstance(value, (str, Sequence, Mapping)):
             raise TemplateError(f"a list is needed here, not {kind(value)}")
-        found = list(cast("Sequence[Any]", value))
-        self.spend(len(found))
+        self.spend(_ITEM * len(cast("Sequence[Any]", value)))
+        return list(cast("Sequence[Any]", value))
+
+    def parts(self, found: list[str]) -> list[str]:
+        """``found``, a text cut into pieces, counted."""
+        self.spend(_ITEM * len(found))
         return found
 
 

@@ -101,5 +101,5 @@ async def perform(
     """Runs the activity of the node's type, as a worker would, with real parts."""
     async with httpx.AsyncClient(trust_env=False) as client:
         deps = Dependencies(http=client, chat=chat or {"simulated": Simulated()}, http_max_bytes=http_max_bytes)
-        named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}  # noqa: B009 - a private name
+        named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}
         return await (environment or ActivityEnvironment()).run(named[node_call.type], node_call)

@@ -5,9 +5,12 @@ from datetime import timedelta
 from threading import Event
 from typing import Any
 
+import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.http_request import handler
+from orchestrator.node_types.http_request import HttpRequestConfig
 from tests.unit.loopback import Answer, Web, call, perform, web
 
 
@@ -34,6 +37,15 @@ async def test_a_json_answer_is_parsed(site: Web) -> None:
     assert (output["status"], output["body"], output["headers"]["x-extra"]) == (200, {"a": [1]}, "1")
     assert "set-cookie" not in output["headers"]
     assert site.seen[0].path == "/things?q=a+b&tags=x&tags=y"
+
+
+async def test_a_cookie_never_travels_from_one_run_to_another(site: Web) -> None:
+    site.answers = [Answer(headers={"set-cookie": "session=secret; Path=/"})]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        handle = handler(client, max_bytes=1000)
+        for _ in range(2):
+            await handle(HttpRequestConfig(url=site.url), call("HttpRequest", {}))
+    assert [seen.headers.get("cookie") for seen in site.seen] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -52,25 +52,25 @@ def test_every_operation_of_the_language_is_performed() -> None:
     assert transform.OPERATIONS.keys() == OPERATIONS.keys()
 
 
-@pytest.mark.parametrize(
-    ("operation", "data", "options", "reason"),
-    [
-        ("uppercase", [1], {}, "must be text, not a list"),
-        ("merge", [{}, 1], {}, "must be a map, not a number"),
-        ("concat", [[1], "a"], {}, "list of lists"),
-        ("filter", {"a": 1}, {"where": "true"}, "must be a list, not a map"),
-        ("filter", [1], {"where": "item"}, "true or false"),
-        ("filter", [1], {"where": "item >"}, "expression"),
-        ("map", [1], {"expression": "item.name"}, "name"),
-        ("sort", [1, "a"], {}, "only numbers, or only texts"),
-        ("sort", [{"a": 1}], {"by": "b"}, "no field 'b'"),
-        ("json_parse", "{", {}, "not JSON"),
-        ("filter", [1], {}, "needs where"),
-        ("trim", "a", {"separator": ","}, "does not take separator"),
-        ("explode", "a", {}, "config.operation"),
-        ("json_dump", 1, {"indent": 99}, "config.indent"),
-    ],
-)
+REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
+    ("uppercase", [1], {}, "must be text, not a list"),
+    ("merge", [{}, 1], {}, "must be a map, not a number"),
+    ("concat", [[1], "a"], {}, "list of lists"),
+    ("filter", {"a": 1}, {"where": "true"}, "must be a list, not a map"),
+    ("filter", [1], {"where": "item"}, "true or false"),
+    ("filter", [1], {"where": "item >"}, "expression"),
+    ("map", [1], {"expression": "item.name"}, "name"),
+    ("sort", [1, "a"], {}, "only numbers, or only texts"),
+    ("sort", [{"a": 1}], {"by": "b"}, "no field 'b'"),
+    ("json_parse", "{", {}, "not JSON"),
+    ("filter", [1], {}, "needs where"),
+    ("trim", "a", {"separator": ","}, "does not take separator"),
+    ("explode", "a", {}, "config.operation"),
+    ("json_dump", 1, {"indent": 99}, "config.indent"),
+]
+
+
+@pytest.mark.parametrize(("operation", "data", "options", "reason"), REFUSED)
 async def test_what_an_operation_cannot_work_on_is_said(
     operation: str, data: Any, options: dict[str, Any], reason: str
 ) -> None:

@@ -64,7 +64,11 @@ def test_a_reference_to_nothing_is_an_error_that_names_it() -> None:
 
 
 def test_only_what_is_named_is_picked() -> None:
-    assert pick([("nodes", "search", "took-ms"), ("inputs", "gone")], DATA) == {"nodes": {"search": {"took-ms": 3}}}
+    assert pick([("nodes", "search", "took-ms")], DATA) == {"nodes": {"search": {"took-ms": 3}}}
+
+
+def test_the_parents_of_what_is_not_there_are_so_that_a_template_can_ask_for_it() -> None:
+    assert pick([("nodes", "gone", "text"), ("nodes", "search", "gone")], DATA) == {"nodes": {"search": {}}}
 
 
 def test_a_path_through_a_list_takes_the_list_so_that_its_index_still_holds() -> None:

@@ -46,7 +46,7 @@ class Function:
         wanted = (
             f"at least {fewest}" if self.many else str(fewest) if not self.optional else f"{fewest} to {most - hidden}"
         )
-        plural = "" if wanted == "1" else "s"
+        plural = "" if fewest == most - hidden == 1 or wanted == "at least 1" else "s"
         return f"`{self.name}` takes {wanted} argument{plural}, not {count - hidden}"
 
     def checked(self, _env: Env, arguments: list[Any]) -> list[Any]:

@@ -95,5 +95,4 @@ _LITERALS: dict[type, str] = {bool: "bool", int: "int", float: "double", str: "s
 
 def type_of_literal(ast: Ast) -> str | None:
     """The name of the type of a literal, or none when ``ast`` is not one."""
-    found: type[Any] = type(ast)
-    return _LITERALS.get(found)
+    return _LITERALS.get(ast.__class__)

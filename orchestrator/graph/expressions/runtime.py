@@ -40,6 +40,8 @@ MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
 _MAX_RESULT = 1_000_000
 _ELEMENT = 4
 """Characters that an element of a result counts for."""
+_HARMLESS = frozenset({int, bool, type(None)})
+"""What needs no look of its own in a result."""
 _MAX_NESTING = 200
 _MAX_CANDIDATES = 200
 
@@ -89,10 +91,9 @@ def charge(env: Env, steps: int) -> None:
 
 def kind(value: Any) -> str:
     """The type of ``value`` as the language calls it."""
-    value_type: type[Any] = type(value)
-    name = _KINDS.get(value_type)
+    name = _KINDS.get(value.__class__)
     if name is None:
-        raise ExpressionError(f"a value of the Python type {value_type.__name__} is not JSON")
+        raise ExpressionError(f"a value of the Python type {value.__class__.__name__} is not JSON")
     return name
 
 
@@ -145,8 +146,7 @@ def integer(value: Any, what: str) -> int:
 
 def equal(env: Env, left: Any, right: Any, depth: int = 0) -> bool:
     """Whether two values are equal: numbers by value whatever their type, all else only within one type."""
-    left_type: type[Any] = type(left)
-    right_type: type[Any] = type(right)
+    left_type, right_type = left.__class__, right.__class__
     if left_type is str:
         charge(env, len(left) // 100 if right_type is str else 0)
         return right_type is str and left == right
@@ -175,8 +175,7 @@ def less(env: Env, left: Any, right: Any, sign: str) -> bool:
     Raises:
         ExpressionError: The two have no common order. ``sign`` is the operator to name.
     """
-    left_type: type[Any] = type(left)
-    right_type: type[Any] = type(right)
+    left_type, right_type = left.__class__, right.__class__
     if left_type is str and right_type is str:
         charge(env, min(len(left), len(right)) // 100)
         return left < right
@@ -197,7 +196,7 @@ def as_json(value: Any) -> Any:
     waiting: list[tuple[Any, int]] = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
-        item_type: type[Any] = type(item)
+        item_type = item.__class__
         size += len(item) if item_type is str else _ELEMENT * len(item) if item_type in {list, dict} else 1
         if size > _MAX_RESULT or depth > _MAX_NESTING:
             raise ExpressionBudgetError(
@@ -208,9 +207,9 @@ def as_json(value: Any) -> Any:
         if item_type is dict:
             plain = plain and all(type(key) is str for key in item)
             size += sum(len(key) for key in item if type(key) is str)
-            waiting.extend((child, depth + 1) for child in item.values())
+            waiting.extend([(child, depth + 1) for child in item.values() if child.__class__ not in _HARMLESS])
         elif item_type is list:
-            waiting.extend((child, depth + 1) for child in item)
+            waiting.extend([(child, depth + 1) for child in item if child.__class__ not in _HARMLESS])
         else:
             kind(item)
     return value if plain else _with_text_keys(value)

@@ -1,0 +1,82 @@
+"""The graphs that are measured, as definitions; ``benchmarks.handwritten`` does the same by hand."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
+
+__all__ = [
+    "conditional_chain",
+    "parallel",
+    "quick_chain",
+    "quick_config",
+    "reads_of",
+    "work_chain",
+    "work_config",
+    "write_definitions",
+]
+
+
+def node_id(number: int) -> str:
+    """Ids of one length, so that a node takes as many bytes in a long graph as in a short one."""
+    return f"n{number:03}"
+
+
+def work_config(number: int, *, chained: bool = True) -> dict[str, Any]:
+    """Config of a work node: asks the simulated model; in a chain, about the node before it."""
+    about = f"{{{{ nodes.{node_id(number - 1)}.finish_reason }}}}" if chained and number else "start"
+    return {"model": "simulated", "prompt": f"Say {about}"}
+
+
+def quick_config(number: int) -> dict[str, Any]:
+    """Config of a quick node: picks a field of what the node before it gave."""
+    source = f"{{{{ nodes.{node_id(number - 1)}.result }}}}" if number else {"n": 1}
+    return {"operation": "pick", "input": source, "fields": ["n"]}
+
+
+def reads_of(number: int, field: str, value: Any) -> dict[str, Any]:
+    """What the config of node ``number`` of a chain refers to: ``field`` of the node before it."""
+    return {"nodes": {node_id(number - 1): {field: value}}} if number else {}
+
+
+def work_chain(name: str, length: int) -> dict[str, Any]:
+    """Work nodes one after the other."""
+    nodes = [{"id": node_id(i), "type": "ModelInvoke", "config": work_config(i)} for i in range(length)]
+    last = f"{{{{ nodes.{node_id(length - 1)}.finish_reason }}}}"
+    return _definition(name, nodes) | {"edges": _edges(length), "outputs": {"last": last}}
+
+
+def quick_chain(name: str, length: int) -> dict[str, Any]:
+    """Quick nodes one after the other."""
+    nodes = [{"id": node_id(i), "type": "Transform", "config": quick_config(i)} for i in range(length)]
+    last = f"{{{{ nodes.{node_id(length - 1)}.result.n }}}}"
+    return _definition(name, nodes) | {"edges": _edges(length), "outputs": {"last": last}}
+
+
+def conditional_chain(name: str, length: int) -> dict[str, Any]:
+    """The quick chain with a condition, always true, on each edge."""
+    # Behind a condition no node is certain to have run, so there is no output to refer to.
+    plain = quick_chain(name, length) | {"outputs": {}}
+    return plain | {"edges": [{**edge, "when": "output.result.n == 1"} for edge in plain["edges"]]}
+
+
+def parallel(name: str, width: int) -> dict[str, Any]:
+    """Work nodes side by side, all at once."""
+    nodes = [{"id": node_id(i), "type": "ModelInvoke", "config": work_config(i, chained=False)} for i in range(width)]
+    last = f"{{{{ nodes.{node_id(width - 1)}.finish_reason }}}}"
+    return _definition(name, nodes) | {"limits": {"max_parallel": width}, "outputs": {"last": last}}
+
+
+def write_definitions(folder: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put definitions, by name, where a worker finds them."""
+    for name, definition in definitions.items():
+        (folder / f"{name}.json").write_bytes(to_json(definition))
+
+
+def _definition(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "version": "1.0.0", "nodes": nodes}
+
+
+def _edges(length: int) -> list[dict[str, Any]]:
+    return [{"from": node_id(i), "to": node_id(i + 1)} for i in range(length - 1)]

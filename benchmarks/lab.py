@@ -1,0 +1,170 @@
+"""The laboratory: one tuned development server, one worker process, and timed pieces of work on them."""
+
+import asyncio
+import gc
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from benchmarks.figures import Pair, Sample
+from benchmarks.graphs import write_definitions
+from benchmarks.handwritten import Size
+from benchmarks.worker import READY
+from orchestrator.child import command_that_ends_with_us
+from orchestrator.contracts import WORKFLOW_TYPE, RunRequest
+from orchestrator.devserver import DevServer
+
+__all__ = ["Lab", "WorkerProcess", "open_lab"]
+
+ROOT = Path(__file__).parents[1]
+_OURS = ("ORCHESTRATOR_", "TEMPORAL_", "OPENAI_")
+_STOP_TIMEOUT_S = 20.0
+
+Work = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A running ``benchmarks.worker``."""
+
+    process: asyncio.subprocess.Process
+
+    async def cpu(self, *, collect: bool = False) -> float:
+        """CPU seconds it has used, once it is at rest.
+
+        Args:
+            collect: Have it collect garbage first, so that what comes next does not pay for what was before.
+
+        Raises:
+            RuntimeError: It is gone.
+        """
+        if self.process.stdin is None:
+            raise RuntimeError("the worker process has no input")
+        self.process.stdin.write(b"collect\n" if collect else b"read\n")
+        return float(await self.said())
+
+    async def said(self) -> str:
+        """Its next line.
+
+        Raises:
+            RuntimeError: It is gone.
+        """
+        line = await self.process.stdout.readline() if self.process.stdout else b""
+        if not line:
+            raise RuntimeError("the worker process ended; what it had to say stands above")
+        return line.decode().strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Where measurements are made.
+
+    ``pairs`` is how many pairs a measurement takes; ``told`` is told how far it is.
+    """
+
+    client: Client
+    task_queue: str
+    worker: WorkerProcess
+    pairs: int
+    told: Callable[[str], None]
+
+    async def ours(self, definition: str) -> WorkflowHandle[Any, Any]:
+        """Run a definition to its end."""
+        return await self._run(WORKFLOW_TYPE, RunRequest(definition=definition))
+
+    async def by_hand(self, kind: type, nodes: int) -> WorkflowHandle[Any, Any]:
+        """Run a hand-written workflow to its end."""
+        return await self._run(kind.__name__, Size(nodes=nodes))
+
+    async def _run(self, kind: str, request: RunRequest | Size) -> WorkflowHandle[Any, Any]:
+        handle = await self.client.start_workflow(
+            kind, request, id=f"{kind}-{uuid.uuid4().hex}", task_queue=self.task_queue
+        )
+        await handle.result()
+        return handle
+
+    async def sample(self, work: Work) -> Sample:
+        """Do a piece of work once, timed."""
+        gc.collect()
+        cpu = await self.worker.cpu(collect=True)
+        start = time.perf_counter()
+        await work()
+        wall = time.perf_counter() - start
+        return Sample(wall=wall, cpu=await self.worker.cpu() - cpu)
+
+    async def compare(self, name: str, ours: Work, by_hand: Work) -> tuple[Pair, ...]:
+        """Interleaved pairs of samples: ours, by hand, ours, by hand, after each was done once to warm up."""
+        self.told(f"{name}: warming up")
+        await ours()
+        await by_hand()
+        pairs: list[Pair] = []
+        for number in range(self.pairs):
+            self.told(f"{name}: pair {number + 1} of {self.pairs}")
+            pairs.append(Pair(ours=await self.sample(ours), by_hand=await self.sample(by_hand)))
+        return tuple(pairs)
+
+
+@asynccontextmanager
+async def open_lab(
+    definitions: Mapping[str, Mapping[str, Any]],
+    *,
+    pairs: int,
+    told: Callable[[str], None],
+    server: DevServer | None = None,
+) -> AsyncGenerator[Lab]:
+    """A laboratory whose worker knows ``definitions``, by name; everything it started is stopped at the end.
+
+    Args:
+        definitions: What the worker can be asked to run.
+        pairs: How many pairs a measurement takes.
+        told: Told how far measurements are.
+        server: A server to use; none starts one.
+
+    Raises:
+        ServerUnavailableError: The server did not start.
+        RuntimeError: The worker did not start.
+    """
+    if server is None:
+        async with DevServer.start() as started, open_lab(definitions, pairs=pairs, told=told, server=started) as lab:
+            yield lab
+        return
+    task_queue = f"benchmarks-{uuid.uuid4().hex}"
+    with tempfile.TemporaryDirectory() as folder:
+        write_definitions(Path(folder), definitions)
+        async with _worker(server.address, task_queue, folder) as worker:
+            yield Lab(await server.client(), task_queue, worker, pairs, told)
+
+
+@asynccontextmanager
+async def _worker(*arguments: str) -> AsyncGenerator[WorkerProcess]:
+    process = await asyncio.create_subprocess_exec(
+        *command_that_ends_with_us(Path(sys.executable), "-m", "benchmarks.worker", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        # Settings of the person who measures would measure something else.
+        env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
+        start_new_session=True,
+    )
+    worker = WorkerProcess(process)
+    try:
+        if await worker.said() != READY:
+            raise RuntimeError("the worker process did not start")
+        yield worker
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,89 @@
+"""The typer application: the commands by family, what holds for all of them, and how the process ends."""
+
+import os
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from orchestrator import __version__
+from orchestrator.cli import definitions, demo, develop, messages, runs, watching
+from orchestrator.cli.errors import FAILED, OK, exit_table, report
+from orchestrator.cli.output import out
+from orchestrator.errors import OrchestratorError
+
+__all__ = ["app", "main"]
+
+EPILOG = f"""Examples:
+
+orchestrator demo
+
+orchestrator run definitions/demo.yaml -v service=http://127.0.0.1:8000
+
+orchestrator run support-intake --input @request.json --answer "AB123456"
+
+Exit codes:
+
+{exit_table()}"""
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Runs LLM workflows, written as graphs in YAML, durably on Temporal.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for family in (runs, watching, messages, definitions, develop, demo):
+    family.register(app)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+    if wanted:
+        out(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Runs LLM workflows, written as graphs in YAML, durably on Temporal."""
+    del version
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and leave it with one of the documented exit codes."""
+    code = OK
+    try:
+        app(prog_name="orchestrator")
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else FAILED
+    except OrchestratorError as error:
+        code = report(error)
+    except Exception:  # noqa: BLE001 - a bug of ours: its traceback is what helps
+        traceback.print_exc()
+        code = FAILED
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Leave the process, whose output is complete by then.
+
+    The SDK's native threads cannot be joined, and one of them that ends while the interpreter is torn down aborts the
+    process (temporalio/sdk-python issue 300): then ``kill -6`` would be the exit code of a command that went well.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever read us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if "temporalio.bridge.temporal_sdk_bridge" in sys.modules:
+        os._exit(code)
+    sys.exit(code)

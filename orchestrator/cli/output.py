@@ -1,0 +1,56 @@
+"""Standard output for data, standard error for people; colours and tables on a terminal only."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+__all__ = ["at_terminal", "clean", "data", "out", "say", "table"]
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere that cannot drive the terminal: control characters become ``?``."""
+    return _UNPRINTABLE.sub("?", text)
+
+
+def out(text: str) -> None:
+    """Print a line of data."""
+    sys.stdout.write(clean(text) + "\n")
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal something."""
+    sys.stderr.write(clean(text) + "\n")
+    sys.stderr.flush()
+
+
+def data(value: Any, *, compact: bool = False) -> None:
+    """Print a JSON value; ``compact`` puts it on one line."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=None if compact else 2)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def at_terminal() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> None:
+    """A table on a terminal; elsewhere one line per row, its cells apart by tabs."""
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        for row in rows:
+            stream.write("\t".join(" ".join(clean(cell).split()) for cell in row) + "\n")
+        return
+    from rich.console import Console  # noqa: PLC0415 - most commands never draw, and it takes a tenth of a second
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        drawn.add_row(*(Text(clean(cell)) for cell in row))
+    Console(file=stream, highlight=False).print(drawn)

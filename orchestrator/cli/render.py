@@ -1,0 +1,148 @@
+"""Draws runs for people: events as they come, the result at the end."""
+
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.spinner import Spinner
+from rich.live import Live
+from rich.text import Text
+
+from orchestrator.cli.output import clean, out
+from orchestrator.contracts import Awaiting, Event, RunResult, Usage
+
+__all__ = ["Screen", "event_line", "result_lines", "usage_line"]
+
+_STYLES = {
+    "COMPLETED": "green",
+    "RUN_COMPLETED": "bold green",
+    "AWAITING_INPUT": "yellow",
+    "SKIPPED": "dim",
+    "CANCELLED": "dim",
+    "STARTED": "cyan",
+}
+_MOST_SHOWN = 160
+
+
+def label(node: str | None, visit: int | None) -> str:
+    """A visit as people see it: ``answer``, ``ask#2``."""
+    return f"{node}#{visit}" if visit and visit > 1 else node or ""
+
+
+def event_line(event: Event, since: datetime) -> str:
+    """An event in one line, with the seconds since ``since``."""
+    seconds = (datetime.fromisoformat(event.at) - since).total_seconds()
+    what = event.type.lower().replace("_", " ")
+    where = label(event.node, event.visit) or "run"
+    return clean(f"{seconds:8.2f} s  {where:<18} {what:<15} {_about(event)}".rstrip())
+
+
+def _about(event: Event) -> str:
+    data = event.data
+    match event.type:
+        case "RUN_STARTED":
+            text = f"{data.get('definition')}@{data.get('version')}"
+        case "AWAITING_INPUT":
+            text = str(data.get("question", ""))
+        case "COMPLETED" if "to" in data:
+            text = f"to {data['to']}"
+        case "ERROR" | "REJECTED" | "RUN_FAILED" if "message" in data:
+            text = f"{data.get('code')}: {data['message']}"
+        case _:
+            text = ""
+    line = " ".join(text.split())
+    return line if len(line) <= _MOST_SHOWN else f"{line[: _MOST_SHOWN - 1]}…"
+
+
+class Screen(AbstractContextManager["Screen"]):
+    """Shows a run on standard error: a line per event, and on a terminal what is under way below them."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self._live: Live | None = None
+        self._since: datetime | None = None
+        self._running: dict[str, None] = {}
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.rest()
+
+    def say(self, text: str) -> None:
+        """A line between the events."""
+        self._console.print(Text(clean(text)))
+
+    def event(self, event: Event) -> None:
+        """Show an event, and note what is under way."""
+        if self._since is None:
+            self._since = datetime.fromisoformat(event.at)
+        where = label(event.node, event.visit)
+        if event.type == "STARTED":
+            self._running[where] = None
+        elif event.type in {"COMPLETED", "ERROR", "CANCELLED"}:
+            self._running.pop(where, None)
+            self._done += event.type == "COMPLETED"
+        style = _STYLES.get(event.type, "red" if event.type != "RUN_STARTED" else "bold")
+        self._console.print(Text(event_line(event, self._since), style=style))
+        self._below()
+
+    def rest(self) -> None:
+        """Take the line about what is under way off the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _below(self) -> None:
+        if not self._console.is_terminal or not self._running:
+            self.rest()
+            return
+        text = Text(f" {', '.join(self._running)} under way, {self._done} finished", style="dim")
+        if self._live is None:
+            self._live = Live(Spinner("dots", text), console=self._console, transient=True)
+            self._live.start()
+        else:
+            self._live.update(Spinner("dots", text))
+
+
+def usage_line(usage: Usage, cost: float | None) -> str:
+    """Tokens and cost in words."""
+    if not usage.calls:
+        return "no model calls"
+    price = "cost not known" if cost is None else f"${cost:.6f}"
+    calls = "1 model call" if usage.calls == 1 else f"{usage.calls} model calls"
+    return f"{calls}, {usage.input_tokens} tokens in, {usage.output_tokens} out, {price}"
+
+
+def result_lines(run_id: str, result: RunResult, link: str | None) -> list[str]:
+    """A result for people: outputs, path, usage, and where to look."""
+    skipped = f"({result.path_omitted} more) " if result.path_omitted else ""
+    lines = ["result", *_indented(result.outputs)] if result.outputs else []
+    lines.append(f"status  {result.status}")
+    if result.error is not None:
+        place = f" at {label(result.error.node, result.error.visit)}" if result.error.node else ""
+        lines.append(f"error   {result.error.code}{place}: {result.error.message}")
+    lines.append(f"path    {skipped}{' > '.join(result.path) or '(no node has finished)'}")
+    lines.append(f"usage   {usage_line(result.usage, result.cost_usd)}")
+    lines.append(f"run     {run_id}")
+    if link is not None:
+        lines.append(f"web ui  {link}")
+    return lines
+
+
+def _indented(value: Any) -> list[str]:
+    return [f"  {line}" for line in json.dumps(value, ensure_ascii=False, indent=2).splitlines()]
+
+
+def show_questions(awaiting: Sequence[Awaiting]) -> None:
+    """Print the questions that wait."""
+    for question in awaiting:
+        schema = f"  {json.dumps(question.answer_schema)}" if question.answer_schema else ""
+        out(f"awaits  {label(question.node, question.visit)}: {question.question}{schema}")

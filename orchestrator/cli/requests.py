@@ -1,0 +1,188 @@
+"""From what stands on the command line to a run's request: definition, inputs, context, limits."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from orchestrator.contracts import LimitsRequest, RunContext, RunRequest
+from orchestrator.definition.inputs import check_inputs, input_schema
+from orchestrator.definition.library import Library
+from orchestrator.definition.limits import tighten
+from orchestrator.definition.loader import load_file
+from orchestrator.definition.model import Definition
+from orchestrator.errors import DefinitionError, DefinitionNotFoundError, RequestError
+
+__all__ = ["Wanted", "find_definition", "is_file", "pairs", "read_json", "read_value", "wanted"]
+
+_ENDINGS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run to start. ``problem`` is set where a definition named here is not one that this machine can use."""
+
+    request: RunRequest
+    name: str
+    definition: Definition | None = None
+    problem: DefinitionError | DefinitionNotFoundError | None = None
+
+
+def wanted(
+    reference: str,
+    inputs: str | None,
+    values: Sequence[str],
+    *,
+    library: Path,
+    context: Mapping[str, Any],
+    limits: Mapping[str, Any],
+) -> Wanted:
+    """The request for a run of ``reference``, checked as far as this machine knows the definition.
+
+    Raises:
+        DefinitionError: A file breaks rules.
+        DefinitionNotFoundError: There is no such file.
+        InputError: The inputs do not fit the definition.
+        RequestError: An option is not well formed.
+    """
+    definition, problem = None, None
+    try:
+        definition = find_definition(reference, library)
+    except (DefinitionError, DefinitionNotFoundError) as error:
+        if is_file(reference):
+            raise
+        problem = error  # the server's worker may have another library, and its word counts
+    given = _inputs(inputs, values, definition)
+    request = _request(reference, definition, given, context, limits)
+    if definition is not None:
+        check_inputs(definition, given)
+        tighten(definition.limits, request.limits)
+    name = definition.name if definition else reference.partition("@")[0]
+    return Wanted(request, name, definition, problem)
+
+
+def _request(
+    reference: str,
+    definition: Definition | None,
+    given: dict[str, Any],
+    context: Mapping[str, Any],
+    limits: Mapping[str, Any],
+) -> RunRequest:
+    try:
+        return RunRequest(
+            definition=definition.source.data if definition and is_file(reference) else reference,
+            inputs=given,
+            context=RunContext(**context),
+            limits=LimitsRequest(**limits),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RequestError(f"{place}: {first['msg']}") from error
+
+
+def is_file(reference: str) -> bool:
+    """Whether a definition is given as a file rather than by its name."""
+    return "/" in reference or reference.endswith(_ENDINGS) or Path(reference).is_file()
+
+
+def find_definition(reference: str, library: Path) -> Definition:
+    """The definition in a file, or by ``NAME`` or ``NAME@VERSION`` in the folder ``library``.
+
+    Raises:
+        DefinitionError: It breaks rules.
+        DefinitionNotFoundError: There is none.
+        RequestError: The name is not well formed.
+    """
+    if is_file(reference):
+        return load_file(reference)
+    name, _, version = reference.partition("@")
+    return Library(library).load(name, version or None)
+
+
+def read_json(option: str, text: str) -> Any:
+    """The JSON value that an option holds: itself, ``@file``, or ``@-`` for standard input.
+
+    Raises:
+        RequestError: The file cannot be read, or the text is not JSON.
+    """
+    where = option
+    if text.startswith("@"):
+        name = text[1:]
+        where = f"{option} ({'standard input' if name == '-' else name})"
+        try:
+            text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(f"{where} cannot be read: {error}") from error
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError as error:
+        raise RequestError(f"{where} is not JSON: {error}. Give an object such as '{{\"name\": \"Ada\"}}'") from error
+    except RecursionError as error:
+        raise RequestError(f"{where} is nested too deeply") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """``key=value`` texts as a mapping.
+
+    Raises:
+        RequestError: One has no ``=``, or no key.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise RequestError(f"{option} takes key=value, and {text[:80]!r} is not that")
+        found[key] = value
+    return found
+
+
+def _inputs(whole: str | None, values: Sequence[str], definition: Definition | None) -> dict[str, Any]:
+    found: Any = {} if whole is None else read_json("--input", whole)
+    if not isinstance(found, dict):
+        raise RequestError("--input must be a JSON object: input names and their values")
+    inputs = cast("dict[str, Any]", found)
+    declared = definition.inputs if definition else {}
+    for name, text in pairs("-v", values).items():
+        schema = input_schema(declared[name]) if name in declared else {}
+        inputs[name] = read_value(text, schema)
+    return inputs
+
+
+def read_value(text: str, schema: Mapping[str, Any]) -> Any:
+    """The value that ``text`` stands for: JSON where that is of a type which ``schema`` names, else the text."""
+    named = schema.get("type")
+    types: list[str] | None = [named] if isinstance(named, str) else named
+    if types == ["string"]:
+        return text
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+    return value if types is None or _types_of(value).intersection(types) else text
+
+
+def _types_of(value: Any) -> set[str]:
+    match value:
+        case None:
+            return {"null"}
+        case bool():
+            return {"boolean"}
+        case int():
+            return {"integer", "number"}
+        case float():
+            return {"number", "integer"} if value.is_integer() else {"number"}
+        case list():
+            return {"array"}
+        case dict():
+            return {"object"}
+        case _:
+            return set()

@@ -1,0 +1,1 @@
+"""Recorded histories, how they are recorded, and how they are replayed."""

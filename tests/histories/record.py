@@ -1,0 +1,81 @@
+"""Records the history of each scenario anew: ``python -m tests.histories.record [NAME …]``.
+
+Until 0.1.0 is tagged a history may be recorded again with the reason in the commit; from then on never: a change that
+does not replay needs ``workflow.patched``. New scenarios are added at any time.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from orchestrator.devserver import DevServer
+from orchestrator.settings import load_settings
+from tests.histories import replay
+from tests.integration.running import Runs
+from tests.scenarios import SCENARIOS, ask, data, edge, graph, model
+from worker import build_worker, open_dependencies
+
+TASK_QUEUE = "recording"
+
+
+async def cancelled(runs: Runs) -> str:
+    """A run that is cancelled while a question waits."""
+    run_id = await runs.start(graph([model("a", "hi"), ask("q", "?")], [edge("a", "q")]))
+    await runs.waits(run_id)
+    await runs.door.cancel(run_id)
+    await runs.result(run_id)
+    return run_id
+
+
+async def timed_out(runs: Runs) -> str:
+    """A run that reaches its timeout while a question waits."""
+    run_id = await runs.start(graph([ask("q", "?")]), timeout=0.2)
+    await runs.result(run_id)
+    return run_id
+
+
+async def failed_node(runs: Runs) -> str:
+    """A run that ends with a node that fails after being tried twice."""
+    nothing_listens = {"url": "http://127.0.0.1:9/"}
+    node = {"id": "get", "type": "HttpRequest", "config": nothing_listens}
+    retry = {"max_attempts": 2, "initial_delay": "10ms"}
+    run_id = await runs.start(graph([data("a"), {**node, "retry": retry}], [edge("a", "get")]))
+    await runs.result(run_id)
+    return run_id
+
+
+async def refused_definition(runs: Runs) -> str:
+    """A run whose definition breaks rules."""
+    run_id = await runs.start(graph([data("a")], [edge("a", "nowhere")]))
+    await runs.result(run_id)
+    return run_id
+
+
+ENDINGS: dict[str, Callable[[Runs], Awaitable[str]]] = {
+    "cancelled": cancelled,
+    "timed_out": timed_out,
+    "failed_node": failed_node,
+    "refused_definition": refused_definition,
+}
+
+
+async def record(names: list[str]) -> None:
+    """Run the named scenarios (all, when none is named) and write down their histories."""
+    with tempfile.TemporaryDirectory() as empty:
+        settings = load_settings(_env_file=None, task_queue=TASK_QUEUE, definitions_dir=Path(empty))
+        async with DevServer.start() as server:
+            client = await server.client()
+            runs = Runs(client, TASK_QUEUE)
+            async with open_dependencies(settings) as parts, build_worker(client, settings, dependencies=parts):
+                for name in names or [*SCENARIOS, *ENDINGS]:
+                    ending = ENDINGS.get(name)
+                    run_id = await (ending(runs) if ending else runs.play(SCENARIOS[name]))
+                    history = await client.get_workflow_handle(run_id).fetch_history()
+                    replay.file_of(name).write_text(history.to_json() + "\n", encoding="utf-8")
+                    sys.stdout.write(f"{name}: {len(history.events)} events\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1:]))
