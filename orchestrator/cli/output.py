@@ -19,6 +19,7 @@ def clean(text: str) -> str:
 def out(text: str) -> None:
     """Print a line of data."""
     sys.stdout.write(clean(text) + "\n")
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:

@@ -121,7 +121,7 @@ def read_json(option: str, text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError as error:
-        raise RequestError(f"{where} is not JSON: {error}. Give an object such as '{{\"name\": \"Ada\"}}'") from error
+        raise RequestError(f'{where} is not JSON: {error}. Give an object such as \'{{"name": "Ada"}}\'') from error
     except RecursionError as error:
         raise RequestError(f"{where} is nested too deeply") from error
 

@@ -12,7 +12,7 @@ from orchestrator.cli.following import follow
 from orchestrator.cli.output import at_terminal, data, out, say
 from orchestrator.cli.render import Screen, result_lines, show_questions
 from orchestrator.cli.requests import Wanted, wanted
-from orchestrator.cli.session import Session, any_session, connected
+from orchestrator.cli.session import Session, any_session, on_server
 from orchestrator.contracts import Awaiting, RunResult
 from orchestrator.errors import WorkerMissingError
 from orchestrator.settings import Settings, load_settings
@@ -53,18 +53,17 @@ def start(command: Command, *, as_json: bool) -> None:
     asked = command.wanted(settings)
     run_id = command.id_for(asked.name)
 
-    async def main() -> None:
-        async with connected(settings) as session:
-            await session.orchestrator.start(asked.request, run_id)
-            link = session.link(await session.orchestrator.summary(run_id))
-        if as_json:
-            data({"run_id": run_id, "definition": asked.name, "web_ui": link})
-            return
-        out(run_id)
-        if link:
-            say(f"web ui  {link}")
+    async def begin(session: Session) -> str | None:
+        await session.orchestrator.start(asked.request, run_id)
+        return session.link(await session.orchestrator.summary(run_id))
 
-    asyncio.run(main())
+    link = on_server(begin)
+    if as_json:
+        data({"run_id": run_id, "definition": asked.name, "web_ui": link})
+        return
+    out(run_id)
+    if link:
+        say(f"web ui  {link}")
 
 
 def run(command: Command, given: Sequence[str], *, may_embed: bool, as_json: bool) -> int:
@@ -135,9 +134,7 @@ def exit_code(result: RunResult) -> int:
     return code if code in {INVALID, NOT_FOUND} else FAILED
 
 
-def _unanswered(
-    session: Session, run_id: str, waiting: Sequence[Awaiting], link: str | None, *, as_json: bool
-) -> None:
+def _unanswered(session: Session, run_id: str, waiting: Sequence[Awaiting], link: str | None, *, as_json: bool) -> None:
     if as_json:
         questions = [question.model_dump(mode="json") for question in waiting]
         data({"run_id": run_id, "status": "awaiting_input", "awaiting": questions, "web_ui": link})

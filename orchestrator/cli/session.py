@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from temporalio.client import Client
@@ -14,10 +15,12 @@ from orchestrator.client import Orchestrator
 from orchestrator.connect import DEFAULT_ADDRESS, connect, connection_config
 from orchestrator.devserver import DevServer
 from orchestrator.errors import ServerUnavailableError
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, load_settings
 from orchestrator.summaries import RunSummary
 
-__all__ = ["Session", "any_session", "connected", "embedded", "existing", "is_loopback", "web_ui", "working"]
+__all__ = ["Session", "any_session", "embedded", "existing", "is_loopback", "on_server", "web_ui", "working"]
+
+Result = TypeVar("Result")
 
 _UI_OFFSET = 1000
 """Temporal's development server puts its Web UI on its own port plus this."""
@@ -58,10 +61,17 @@ async def existing(settings: Settings) -> Session:
     )
 
 
-@asynccontextmanager
-async def connected(settings: Settings) -> AsyncGenerator[Session]:
-    """``existing``, as a context."""
-    yield await existing(settings)
+def on_server(work: Callable[[Session], Coroutine[Any, Any, Result]]) -> Result:
+    """What ``work`` returns, done with the server that the environment names.
+
+    Raises:
+        ServerUnavailableError: It does not answer.
+    """
+
+    async def main() -> Result:
+        return await work(await existing(load_settings()))
+
+    return asyncio.run(main())
 
 
 @asynccontextmanager

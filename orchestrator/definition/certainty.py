@@ -23,7 +23,7 @@ class Certainty:
 
     @cached_property
     def _doomed(self) -> dict[int, list[int]]:
-        """For each node that another may cancel, those others: all its ways out lead to them."""
+        """For each node that others may cancel, those others: all its ways out lead to them, not all theirs from it."""
         doomed: dict[int, list[int]] = {}
         targets = [number for number in self._flow.order if self._cancelling >> number & 1]
         for target in targets:
@@ -32,8 +32,19 @@ class Certainty:
                 outs = self._flow.outs[number]
                 if outs and all(mask >> self._flow.ends[index][1] & 1 for index in outs):
                     mask |= 1 << number
-                    doomed.setdefault(number, []).append(target)
+                    if not self._passed[target] >> number & 1:
+                        doomed.setdefault(number, []).append(target)
         return doomed
+
+    @cached_property
+    def _passed(self) -> list[int]:
+        """For each node, what every way to it passes through."""
+        flow, found = self._flow, [0] * len(self._flow.ids)
+        for number in flow.order:
+            sources = [flow.ends[index][0] for index in flow.ins[number]]
+            if sources:
+                found[number] = _common([1 << source | found[source] for source in sources])
+        return found
 
     @cached_property
     def follows(self) -> tuple[int, ...]:

@@ -185,19 +185,21 @@ class Engine:
             output = await work
             writes = await self._visits.writes(plan, visit, output)
         except Exception as error:  # noqa: BLE001 - every failure of a node has one way to go
-            if self._counts(node):
+            if self._left(node, visit):
                 self._fail_node(self._describe(error, plan.id, visit))
             return
-        finally:
-            if self._tasks.get(node.index) is asyncio.current_task():
-                del self._tasks[node.index]
-                self._working -= plan.tier != "control"
-        self._complete(node, output, writes)
-        self._advance()
+        if self._left(node, visit):
+            self._complete(node, output, writes)
+            self._advance()
 
-    def _counts(self, node: Node) -> bool:
-        """Whether the end of a visit still matters: the run goes on and nothing has cancelled the node."""
-        return not self._done.done() and self.marking.node[node.index] == NodeStatus.RUNNING
+    def _left(self, node: Node, visit: int) -> bool:
+        """Forget a visit that ended. Says whether its end still matters: nothing cancelled it and the run goes on."""
+        number = node.index
+        if self.marking.node[number] != NodeStatus.RUNNING or self.marking.visits[number] != visit:
+            return False
+        del self._tasks[number]
+        self._working -= node.plan.tier != "control"
+        return not self._done.done()
 
     def _describe(self, error: Exception, node: str, visit: int) -> ErrorInfo:
         if isinstance(error, OrchestratorError):
@@ -207,8 +209,6 @@ class Engine:
     def _complete(self, node: Node, output: dict[str, Any], writes: dict[str, Any]) -> None:
         number, plan = node.index, node.plan
         visit = self.marking.visits[number]
-        if not self._counts(node):
-            return
         try:
             self._write(node, visit, writes)
             if not plan.exclusive:
@@ -245,7 +245,8 @@ class Engine:
         try:
             answer = program.evaluate(self.data.roots(self._output))
         except ExpressionError as error:
-            raise ExpressionError(f"the condition of the way to `{plan.target}` failed: {error.message}") from error
+            message = f"the condition of the way to `{plan.target}` failed: {error.message}"
+            raise type(error)(message, details=error.details) from error
         if not isinstance(answer, bool):
             raise ExpressionError(f"the condition of the way to `{plan.target}` gave {answer!r}, not true or false")
         return answer

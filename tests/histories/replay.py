@@ -1,4 +1,4 @@
-"""Replays recorded histories against the interpreter as it is: ``python -m tests.histories.replay``. Needs no server."""
+"""Replays recorded histories against the interpreter as it is; needs no server: ``python -m tests.histories.replay``."""
 
 import asyncio
 import sys

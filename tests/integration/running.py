@@ -77,3 +77,8 @@ class Runs:
     def handle(self, run_id: str) -> WorkflowHandle[Any, Any]:
         """Temporal's own handle."""
         return self.client.get_workflow_handle(run_id)
+
+    async def update(self, run_id: str, arguments: list[Any]) -> Any:
+        """Send a ``submit`` update as a bare client would."""
+        handle: Any = self.handle(run_id)  # the SDK's overloads are not fully typed
+        return await handle.execute_update("submit", args=arguments)

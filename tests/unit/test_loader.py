@@ -35,7 +35,7 @@ def test_yaml_and_json_of_the_same_definition_are_the_same() -> None:
     yaml = load_text(MINIMAL)
     from_json = load_text('{"nodes": [{"config": {"template": "hi"}, "type": "Format", "id": "a"}], "name": "hello"}')
 
-    assert yaml == from_json
+    assert yaml.model_dump() == from_json.model_dump()
     assert definition_hash(yaml) == definition_hash(from_json)
 
 

@@ -36,16 +36,20 @@ def found(nodes: list[Node] | None = None, edges: list[Node] | None = None, **mo
 
 
 UNKNOWN_ROUTE = [router("a", [{"when": "true", "to": "b"}], "bb"), text("b")]
-WRONG_OPTION = [{"id": "a", "type": "Transform", "config": {"operation": "trim", "input": "", "by": "x"}}]
-WHERE_TEXT = [{"id": "a", "type": "Transform", "config": {"operation": "filter", "input": [], "where": "'x'"}}]
-WHERE_NODES = [{"id": "a", "type": "Transform", "config": {"operation": "filter", "input": [], "where": "nodes.a"}}]
+XML: Node = {"template": "x", "format": "xml"}
+TYPO: Node = {"template": "x", "fromat": "json"}
+WRONG_OPTION: list[Node] = [{"id": "a", "type": "Transform", "config": {"operation": "trim", "input": "", "by": "x"}}]
+WHERE_TEXT: list[Node] = [
+    {"id": "a", "type": "Transform", "config": {"operation": "filter", "input": [], "where": "'x'"}}
+]
+WHERE_NODES: list[Node] = [
+    {"id": "a", "type": "Transform", "config": {"operation": "filter", "input": [], "where": "nodes.a"}}
+]
 PAIR = [text("a"), text("b")]
 CHAIN = [edge("a", "b")]
 
 
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
+BROKEN: list[tuple[Node, list[tuple[str, str]]]] = [
         ({"nodes": [{"type": "Format", "config": {"template": "x"}}]}, [("DEF010", "nodes[0].id")]),
         ({"vresion": "1.0.0"}, [("DEF011", "vresion")]),
         ({"nodes": [text("a", jion="any")]}, [("DEF011", "nodes[0].jion")]),
@@ -66,10 +70,10 @@ CHAIN = [edge("a", "b")]
             [("DEF014", "nodes[0].timeout")],
         ),
         ({"nodes": [{"id": "a", "type": "Fromat"}]}, [("DEF020", "nodes[0].type")]),
-        ({"nodes": [text("a") | {"config": {"template": "x", "format": "xml"}}]}, [("DEF021", "nodes[0].config.format")]),
+        ({"nodes": [text("a") | {"config": XML}]}, [("DEF021", "nodes[0].config.format")]),
         ({"nodes": WRONG_OPTION}, [("DEF021", "nodes[0].config")]),
         ({"nodes": [{"id": "a", "type": "UserInput"}]}, [("DEF022", "nodes[0].config")]),
-        ({"nodes": [text("a") | {"config": {"template": "x", "fromat": "json"}}]}, [("DEF023", "nodes[0].config.fromat")]),
+        ({"nodes": [text("a") | {"config": TYPO}]}, [("DEF023", "nodes[0].config.fromat")]),
         (
             {"nodes": [{"id": "a", "type": "ModelInvoke", "config": {"model": "gpt-4o-mimi", "prompt": "x"}}]},
             [("DEF024", "nodes[0].config.model")],
@@ -138,8 +142,10 @@ CHAIN = [edge("a", "b")]
         ({"nodes": [text("a", write={"x": "1"})]}, [("DEF070", "nodes[0].write.x")]),
         ({"state": {"x": {"type": "string", "reducer": "append"}}}, [("DEF071", "state.x.reducer")]),
         ({"state": {"x": {"type": "array", "initial": "a"}}}, [("DEF072", "state.x.initial")]),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "expected"), BROKEN)
 def test_a_broken_rule_is_reported_with_its_code_and_path(data: Node, expected: list[tuple[str, str]]) -> None:
     assert found(**data) == expected
 
@@ -200,11 +206,11 @@ edges:
 
     assert [(issue.code, issue.line, issue.column) for issue in caught.value.issues] == [
         ("DEF013", 1, 7),
-        ("DEF020", 3, 18),
-        ("DEF053", 4, 45),
+        ("DEF020", 3, 19),
+        ("DEF053", 4, 46),
         ("DEF011", 4, 65),
         ("DEF022", 5, 5),
-        ("DEF031", 7, 18),
+        ("DEF031", 7, 19),
         ("DEF010", 8, 5),
     ]
     assert caught.value.message.startswith("line 1, column 7: `name` is not well formed [DEF013] (and 6 more)")

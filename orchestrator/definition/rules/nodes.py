@@ -40,8 +40,9 @@ def config_fits(draft: Draft) -> Iterator[Issue]:
         reported: set[Path] = set()
         for error in check.errors:
             place = tuple(_written(error["loc"], node.config))
-            if place not in reported:
-                reported.add(place)
+            key = error["loc"] if error["type"] == "missing" else place
+            if key not in reported:
+                reported.add(key)
                 yield _config_issue(draft, index, error, place)
 
 
@@ -52,8 +53,7 @@ def _config_issue(draft: Draft, index: int, error: ErrorDetails, place: Path) ->
     match error["type"]:
         case "missing":
             name = str(error["loc"][-1])
-            around = path if place and place[-1] != name else path[:-1]
-            return draft.issue("DEF022", around, f"`{node.type}` needs the field `{name}` in its config")
+            return draft.issue("DEF022", path, f"`{node.type}` needs the field `{name}` in its config")
         case "extra_forbidden":
             fields = NODE_TYPES[node.type].config.model_fields
             names = [info.alias or field for field, info in fields.items()] if len(place) == 1 else []

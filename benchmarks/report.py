@@ -1,0 +1,94 @@
+"""Shows figures: as a table on the terminal, as JSON, and as a block of ``docs/performance.md``."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+
+from benchmarks.figures import Figure
+from benchmarks.machine import Machine
+
+__all__ = ["BEGIN", "END", "Report", "as_markdown", "as_table", "write_block"]
+
+BEGIN = "<!-- figures: begin -->"
+END = "<!-- figures: end -->"
+_COLUMNS = ("Figure", "Target", "Median", "Least to most", "By hand", "Verdict")
+_COLOURS = {"met": "green", "missed": "red", "": ""}
+
+
+class Report(BaseModel):
+    """One run of the benchmarks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    command: str
+    pairs: int
+    machine: Machine
+    figures: tuple[Figure, ...]
+
+
+def as_table(report: Report) -> Table:
+    """The figures for a terminal."""
+    table = Table(*_COLUMNS, "Remarks", title=f"Medians of {report.pairs} interleaved pairs", caption=report.command)
+    for figure in report.figures:
+        colour = _COLOURS[figure.verdict]
+        cells = _cells(figure)
+        verdict = f"[{colour}]{figure.verdict}[/{colour}]" if colour else ""
+        table.add_row(*cells[:-1], verdict, figure.note)
+    return table
+
+
+def as_markdown(report: Report) -> str:
+    """The figures for the docs, each with the command that measures it again."""
+    rows = [
+        [*_cells(figure), figure.note, f"`python -m benchmarks --only {figure.measure}`"] for figure in report.figures
+    ]
+    lines = [
+        f"Measured on {report.day.isoformat()} with `{report.command}`, medians of {report.pairs} interleaved pairs, on "
+        f"{report.machine.sentence()}.",
+        "",
+        _row([*_COLUMNS, "Remarks", "Again"]),
+        _row(["---"] * (len(_COLUMNS) + 2)),
+        *(_row(row) for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def write_block(page: Path, text: str) -> None:
+    """Replace what stands between the markers of ``page``.
+
+    Raises:
+        ValueError: The page has not exactly one pair of markers.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in after or END in after:
+        raise ValueError(f"{page.name} must have {BEGIN} and, below it, {END}, once each")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def _cells(figure: Figure) -> list[str]:
+    low, high = figure.spread
+    return [
+        figure.what,
+        "" if figure.target is None else f"≤ {figure.target:g} {_unit(figure)}".rstrip(),
+        _number(figure, figure.median),
+        f"{_number(figure, low)} to {_number(figure, high)}",
+        "" if figure.by_hand is None else _number(figure, figure.by_hand),
+        figure.verdict,
+    ]
+
+
+def _number(figure: Figure, value: float) -> str:
+    return f"{value:,.{figure.digits}f} {_unit(figure)}".rstrip()
+
+
+def _unit(figure: Figure) -> str:
+    return "" if figure.unit == "ratio" else figure.unit
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,115 @@
+"""Does what ``nodes`` asks for: the table of node types, and what each takes and gives."""
+
+import ast
+import inspect
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from orchestrator.cli.output import data, out, table
+from orchestrator.definition.words import did_you_mean
+from orchestrator.errors import DefinitionNotFoundError
+from orchestrator.node_types import NODE_TYPES
+from orchestrator.node_types.base import NodeType
+
+__all__ = ["nodes"]
+
+
+def nodes(name: str | None, *, as_json: bool) -> None:
+    """Print all node types, or one in full.
+
+    Raises:
+        DefinitionNotFoundError: There is no such type.
+    """
+    if name is None:
+        _all(as_json=as_json)
+        return
+    kind = NODE_TYPES.get(name)
+    if kind is None:
+        hint = did_you_mean(name, NODE_TYPES) or f"There are {', '.join(NODE_TYPES)}."
+        raise DefinitionNotFoundError(f"no node type {name[:100]!r}. {hint}")
+    about = _about(kind)
+    if as_json:
+        data(about)
+        return
+    out(f"{kind.name}: {kind.summary}\n")
+    out(f"runs as   {kind.tier}, {kind.timeout:g} s for each attempt, {kind.retry.max_attempts} attempts")
+    out(f"gives     {_outputs(kind)}\n")
+    columns = ("config", "type", "default", "meaning")
+    table(columns, ((row["name"], row["type"], row["shown"], row["description"]) for row in _fields(kind.config)))
+
+
+def _all(*, as_json: bool) -> None:
+    if as_json:
+        data([_about(kind) for kind in NODE_TYPES.values()])
+        return
+    rows = ((kind.name, kind.tier, _outputs(kind), kind.summary) for kind in NODE_TYPES.values())
+    table(("type", "tier", "gives", "what it does"), rows)
+
+
+def _outputs(kind: NodeType) -> str:
+    return "depends on its config" if kind.outputs is None else ", ".join(kind.outputs)
+
+
+def _about(kind: NodeType) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "summary": kind.summary,
+        "tier": kind.tier,
+        "outputs": kind.outputs,
+        "timeout_s": kind.timeout,
+        "retry": kind.retry.model_dump(mode="json"),
+        "config": [{key: row[key] for key in row if key != "shown"} for row in _fields(kind.config)],
+    }
+
+
+def _fields(config: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    schema = config.model_json_schema()
+    words = _docstrings(config)
+    for name, info in config.model_fields.items():
+        written = info.alias or name
+        required = info.is_required()
+        default = None if required else info.get_default(call_default_factory=True)
+        yield {
+            "name": written,
+            "type": _type(schema["properties"][written], schema.get("$defs", {})),
+            "required": required,
+            "default": default,
+            "shown": "(required)" if required else json.dumps(default, ensure_ascii=False, default=str),
+            "description": words.get(name, info.description or ""),
+        }
+
+
+def _docstrings(config: type[BaseModel]) -> dict[str, str]:
+    """The text that stands below each field."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    found: dict[str, str] = {}
+    for field, after in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):  # noqa: SIM102 - two questions
+            if (
+                isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+                and isinstance(after.value.value, str)
+            ):
+                found[field.target.id] = " ".join(after.value.value.replace("``", "`").split())
+    return found
+
+
+def _type(schema: dict[str, Any], models: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return _type(models[schema["$ref"].rpartition("/")[2]], models)
+    if "enum" in schema:
+        return " | ".join(str(option) for option in schema["enum"])
+    if "const" in schema:
+        return str(schema["const"])
+    if options := schema.get("anyOf"):
+        return " | ".join(dict.fromkeys(_type(option, models) for option in options))
+    if schema.get("type") == "array" and "items" in schema:
+        return f"list of {_type(schema['items'], models)}"
+    if "properties" in schema:
+        return f"{{{', '.join(schema['properties'])}}}"
+    return str(schema.get("type", "any"))

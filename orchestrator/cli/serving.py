@@ -1,0 +1,87 @@
+"""Does what ``dev`` asks for: a server and a worker until told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import temporalio.activity
+import temporalio.workflow
+
+from orchestrator.cli.output import say
+from orchestrator.cli.session import web_ui
+from orchestrator.connect import DEFAULT_ADDRESS, connect_to, connection_config
+from orchestrator.devserver import DevServer, ensure_server, register_search_attributes
+from orchestrator.errors import ServerUnavailableError
+from orchestrator.logs import configure_logs
+from orchestrator.settings import Settings, load_settings
+from worker import build_worker, open_dependencies, run_until
+
+__all__ = ["serve"]
+
+_LOOK_S = 1.0
+
+
+def serve(port: int | None, ui_port: int | None, db: Path | None) -> None:
+    """Serve until SIGINT or SIGTERM; nodes in flight may finish, then the server stops if it was started here."""
+    settings = load_settings()
+    _configure_logs(settings)
+    asyncio.run(_serve(settings, port, ui_port, (db or settings.dev_db_file).absolute()))
+
+
+def _configure_logs(settings: Settings) -> None:
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    configure_logs(settings.log_level, settings.log_format, secrets=(key, connection_config().get("api_key", "")))
+    temporalio.workflow.logger.workflow_info_on_message = False
+    temporalio.activity.logger.activity_info_on_message = False
+
+
+async def _serve(settings: Settings, port: int | None, ui_port: int | None, db: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _server(settings, port, ui_port, db) as server:
+        client = await (server.client() if server.started or port is None else connect_to(server.address))
+        if not server.started:
+            added = await register_search_attributes(client)
+            say(f"using the server that is there{f'; registered {', '.join(added)}' if added else ''}")
+        async with open_dependencies(settings) as dependencies:
+            worker = build_worker(client, settings, dependencies=dependencies)
+            await _introduce(server, settings)
+            await run_until(stop, worker)
+            say("stopping")
+
+
+@asynccontextmanager
+async def _server(settings: Settings, port: int | None, ui_port: int | None, db: Path) -> AsyncGenerator[DevServer]:
+    """The server at ``port`` if one was asked for, else the one the environment names; a new one where none answers."""
+    if port is None:
+        configured = connection_config().get("target_host") or DEFAULT_ADDRESS
+        number = configured.rpartition(":")[2]
+        ui = ui_port or (int(number) + 1000 if number.isdecimal() else None)
+        usual = int(DEFAULT_ADDRESS.rpartition(":")[2])
+        async with ensure_server(settings, port=usual, ui_port=ui, db_file=db) as server:
+            yield server
+        return
+    address = f"127.0.0.1:{port}"
+    try:
+        await connect_to(address, timeout=_LOOK_S)
+    except ServerUnavailableError:
+        async with DevServer.start(settings, port=port, ui_port=ui_port or port + 1000, db_file=db) as server:
+            yield server
+    else:
+        yield DevServer(address=address, started=False)
+
+
+async def _introduce(server: DevServer, settings: Settings) -> None:
+    url = server.ui_url or await web_ui(server.address)
+    folder = settings.definitions_dir.absolute()
+    say(f"server       {server.address}{'' if server.started else ' (was there already)'}")
+    say(f"web ui       {url or '(not known)'}")
+    if server.started:
+        say(f"runs kept in {server.db_file}")
+    say(f"definitions  {folder}{'' if folder.is_dir() else ' (not there yet: `orchestrator new hello` makes it)'}")
+    if server.address not in {DEFAULT_ADDRESS, DEFAULT_ADDRESS.replace("localhost", "127.0.0.1")}:
+        say(f"elsewhere, set TEMPORAL_ADDRESS={server.address}")
+    say("worker is ready; Ctrl-C stops")

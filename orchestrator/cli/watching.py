@@ -1,0 +1,77 @@
+"""Commands that look at runs: ``status``, ``progress``, ``result``, ``state`` and ``list``."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import options
+
+__all__ = ["register"]
+
+After = Annotated[int, typer.Option("--after", min=0, help="Only events with a higher number than this.")]
+Status = Annotated[str | None, typer.Option("--status", help="Only runs with this status, such as awaiting_input.")]
+Name = Annotated[str | None, typer.Option("--name", help="Only runs of this definition.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this family."""
+    app.command(epilog="Example:\n\norchestrator status hello-1a2b3c4d --json")(status)
+    app.command(
+        epilog="Examples:\n\norchestrator progress hello-1a2b3c4d --follow\n\n"
+        "orchestrator progress hello-1a2b3c4d --after 12 --json\n\n"
+        "With --follow, --json prints one event per line."
+    )(progress)
+    app.command(
+        epilog="Examples:\n\norchestrator result hello-1a2b3c4d\n\n"
+        "orchestrator result hello-1a2b3c4d --no-wait --json\n\n"
+        "The exit code is that of the run: 0 completed, 1 not, 6 when it waits for an answer (--no-wait only)."
+    )(result)
+    app.command(epilog="Example:\n\norchestrator state hello-1a2b3c4d")(state)
+    app.command(name="list", epilog="Example:\n\norchestrator list --status awaiting_input --limit 10")(list_runs)
+
+
+def status(run: options.RunArgument, *, as_json: options.Json = False) -> None:
+    """Show where a run stands and what it waits for."""
+    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+
+    looking.status(run, as_json=as_json)
+
+
+def progress(
+    run: options.RunArgument,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    after: After = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Show the events of a run."""
+    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+
+    looking.progress(run, after=after, follow=follow, as_json=as_json)
+
+
+def result(
+    run: options.RunArgument,
+    *,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the run has ended.")] = True,
+    as_json: options.Json = False,
+) -> None:
+    """Print the result of a run, or, with --no-wait, how it stands."""
+    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+
+    raise typer.Exit(looking.result(run, wait=wait, as_json=as_json))
+
+
+def state(run: options.RunArgument) -> None:
+    """Print everything a run knows, as JSON: each node's status and output, shared state, inputs."""
+    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+
+    looking.state(run)
+
+
+def list_runs(*, status: Status = None, name: Name = None, limit: Limit = 50, as_json: options.Json = False) -> None:
+    """List the newest runs. The server's index may lag by a moment."""
+    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+
+    looking.list_runs(status=status, name=name, limit=limit, as_json=as_json)

@@ -1,0 +1,262 @@
+"""What must not wedge, hang or kill a run: nonsense from a bare client, in starts, signals, updates and queries."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import RawValue, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+
+from orchestrator.contracts import WORKFLOW_TYPE, Message, SubmitReply
+from tests.integration.conftest import RunningWorker
+from tests.integration.running import PATIENCE_S, Runs
+from tests.scenarios import ask, data, edge, graph
+
+
+@pytest.fixture
+def runs(client: Client, task_queue: str) -> Runs:
+    """Runs on the test's own task queue."""
+    return Runs(client, task_queue)
+
+
+def raw(text: str, encoding: str = "json/plain") -> RawValue:
+    """A payload as a bare client sends it."""
+    return RawValue(Payload(metadata={"encoding": encoding.encode()}, data=text.encode()))
+
+
+NESTED = "[" * 5_000 + "]" * 5_000
+BAD_STARTS = {
+    "nothing": [],
+    "null": [None],
+    "a scalar": [42],
+    "text": ["hello"],
+    "a list": [[1, 2]],
+    "two arguments": [{"definition": "x"}, {"definition": "y"}],
+    "no definition": [{}],
+    "a typo": [{"definition": "x", "input": {}}],
+    "a definition that is a number": [{"definition": 5}],
+    "a definition that is empty": [{"definition": {}}],
+    "a name with a path in it": [{"definition": "../../etc/passwd"}],
+    "a name nobody has": [{"definition": "nobody@9.9.9"}],
+    "inputs that are a list": [{"definition": "x", "inputs": []}],
+    "an unknown limit": [{"definition": "x", "limits": {"money": 1}}],
+    "a nonsense timeout": [{"definition": graph([data("a")]), "limits": {"timeout": "soon"}}],
+    "broken json": [raw('{"definition": ')],
+    "deeply nested json": [raw(f'{{"definition": {{"name": {NESTED}}}}}')],
+    "bytes": [raw("\x00\x01", "binary/plain")],
+    "an unknown encoding": [raw("x", "avro/binary")],
+    "control characters in an id": [{"definition": graph([data("a\x07b")])}],
+    "a surrogate": [raw('{"definition": "\\ud800"}')],
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_STARTS.values(), ids=BAD_STARTS.keys())
+async def test_a_bad_start_ends_failed_with_one_clear_error(
+    arguments: list[Any], runs: Runs, running_worker: RunningWorker
+) -> None:
+    async with running_worker():
+        handle = await runs.client.start_workflow(
+            WORKFLOW_TYPE, args=arguments, id=f"bad-{uuid.uuid4()}", task_queue=runs.task_queue
+        )
+        with pytest.raises(WorkflowFailureError) as failure:
+            await asyncio.wait_for(handle.result(), PATIENCE_S)
+        state: dict[str, Any] = await handle.query("state")
+
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type in {"REQUEST_INVALID", "DEFINITION_INVALID", "DEFINITION_NOT_FOUND", "INPUT_INVALID"}
+    assert len(cause.message) < 2_000
+    assert "Traceback" not in cause.message
+    assert state["result"]["error"]["code"] == cause.type
+
+
+async def test_what_the_server_would_refuse_later_is_refused_before_it_wedges(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    big = "x" * 700_000
+    nodes = [
+        data("a", big),
+        data("b", big),
+        {"id": "c", "type": "DataInput", "config": {"data": ["{{ nodes.a.data }}", "{{ nodes.b.data }}"]}},
+    ]
+    async with running_worker():
+        result = await runs.run(graph(nodes[:1], outputs={"a": "{{ nodes.a.data }}"}))
+        wide = await runs.run(
+            graph([data("d", "{{ inputs.x }}"), *nodes[2:]][:1], inputs={"x": {"type": "string"}}),
+            {"x": "x" * 1_200_000},
+        )
+
+    assert result.status == "completed"
+    assert wide.error is not None
+    assert wide.error.code == "TOO_LARGE"
+
+
+async def test_a_node_that_reads_more_than_a_call_may_carry_is_named(runs: Runs, running_worker: RunningWorker) -> None:
+    double = {
+        "id": "double",
+        "type": "Transform",
+        "config": {"operation": "concat", "input": ["{{ nodes.a.data }}"] * 2},
+    }
+    again = {
+        "id": "again",
+        "type": "Transform",
+        "config": {
+            "operation": "concat",
+            "input": ["{{ nodes.double.result }}", "{{ nodes.a.data }}", "{{ nodes.b.data }}"],
+        },
+    }
+    nodes = [data("a", "x" * 450_000), data("b", "{{ nodes.a.data }}"), double, again]
+    async with running_worker():
+        result = await runs.run(graph(nodes, [edge("a", "b"), edge("b", "double"), edge("double", "again")]))
+
+    assert result.error is not None
+    assert (result.error.code, result.error.node) == ("TOO_LARGE", "again")
+
+
+BAD_MESSAGES = {
+    "nothing": [],
+    "a scalar": [42],
+    "an unknown field": [{"txt": "hi"}],
+    "two arguments": [{"text": "a"}, {"text": "b"}],
+    "broken json": [raw("{")],
+    "deeply nested json": [raw(f'{{"values": {NESTED}}}')],
+    "an empty answer": [{}],
+    "text that is too long": [{"text": "x" * 200_000}],
+    "bytes": [raw("x", "binary/plain")],
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_MESSAGES.values(), ids=BAD_MESSAGES.keys())
+async def test_a_bad_message_is_refused_and_the_run_goes_on(
+    arguments: list[Any], runs: Runs, running_worker: RunningWorker
+) -> None:
+    async with running_worker():
+        run_id = await runs.start(graph([ask("q", "?", {"type": "string", "minLength": 1})]))
+        await runs.waits(run_id)
+        await runs.handle(run_id).signal("message", args=arguments)
+        with pytest.raises(WorkflowUpdateFailedError) as refusal:
+            await asyncio.wait_for(runs.update(run_id, arguments), PATIENCE_S)
+        await runs.door.answer(run_id, Message(text="fine"))
+        result = await runs.result(run_id)
+        rejected = [event for event in await runs.events(run_id) if event.type == "REJECTED"]
+
+    cause = refusal.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type in {"MESSAGE_INVALID", "ANSWER_INVALID"}
+    assert result.status == "completed"
+    assert len(rejected) == 1
+
+
+@pytest.mark.parametrize("arguments", [[42], [{"after": -1}], [{"limit": 10_000}], [{"since": 1}], [raw("{")]], ids=str)
+async def test_a_bad_query_is_refused_and_harms_nothing(
+    arguments: list[Any], runs: Runs, running_worker: RunningWorker
+) -> None:
+    async with running_worker():
+        run_id = await runs.start(graph([data("a")]))
+        await runs.result(run_id)
+        with pytest.raises(WorkflowQueryFailedError, match="ProgressRequest"):
+            await runs.handle(run_id).query("progress", args=arguments)
+        page = await runs.handle(run_id).query("progress")
+
+    assert page["status"] == "completed"
+
+
+async def test_more_messages_than_a_run_keeps_show_as_rejected(runs: Runs, running_worker: RunningWorker) -> None:
+    run_id = await runs.start(graph([ask("q", "?"), ask("r", "?")], [edge("q", "r")]))
+    for number in range(105):
+        await runs.door.send(run_id, Message(text=str(number), node="r"))
+    async with running_worker():
+        await runs.waits(run_id)
+        rejected = [event.data["message"] for event in await runs.events(run_id) if event.type == "REJECTED"]
+        await runs.door.answer(run_id, Message(text="go"))
+        result = await runs.result(run_id)
+
+    assert result.status == "completed"
+    assert rejected == ["100 messages already wait for a question"] * 5
+
+
+async def test_update_with_start_answers_a_run_that_does_not_exist_yet(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    definition = graph([ask("q", "?")], outputs={"answer": "{{ nodes.q.text }}"})
+    operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        WORKFLOW_TYPE,
+        {"definition": definition},
+        id=f"session-{uuid.uuid4()}",
+        task_queue=runs.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+    client: Any = runs.client  # the SDK's overloads are not fully typed
+    async with running_worker():
+        with pytest.raises(WorkflowUpdateFailedError) as refusal:
+            # The handler waits for the plan, then finds that the question is not asked yet.
+            await client.execute_update_with_start_workflow(
+                "submit", {"txt": "wrong field"}, start_workflow_operation=operation, result_type=SubmitReply
+            )
+
+    assert isinstance(refusal.value.cause, ApplicationError)
+    assert refusal.value.cause.type == "MESSAGE_INVALID"
+
+
+async def test_an_expression_that_fails_names_its_way_and_its_node(runs: Runs, running_worker: RunningWorker) -> None:
+    definition = graph([data("a", {"n": 1}), data("b")], [edge("a", "b", when="nodes.a.data.missing == 1")])
+    async with running_worker():
+        result = await runs.run(definition)
+
+    assert result.error is not None
+    assert (result.error.code, result.error.node) == ("EXPRESSION_FAILED", "a")
+    assert "the way to `b`" in result.error.message
+    assert "missing" in result.error.message
+
+
+async def test_a_runaway_expression_ends_the_run_instead_of_stalling_the_worker(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    runaway = "inputs.l.all(a, inputs.l.all(b, inputs.l.all(c, a + b + c >= 0)))"
+    definition = graph(
+        [data("a"), data("b")],
+        [edge("a", "b", when=runaway)],
+        inputs={"l": {"type": "array", "items": {"type": "integer"}}},
+    )
+    async with running_worker():
+        result = await runs.run(definition, {"l": list(range(500))})
+
+    assert result.error is not None
+    assert result.error.code == "EXPRESSION_TOO_COSTLY"
+
+
+async def test_outputs_that_do_not_fit_their_types_fail_the_run(runs: Runs, running_worker: RunningWorker) -> None:
+    definition = graph([data("a", "text")], outputs={"n": {"value": "{{ nodes.a.data }}", "type": "integer"}})
+    async with running_worker():
+        result = await runs.run(definition)
+
+    assert result.error is not None
+    assert result.error.message == 'the outputs do not fit their types: n: "text" is not of type "integer"'
+
+
+async def test_a_write_that_does_not_fit_its_channel_fails_the_node(runs: Runs, running_worker: RunningWorker) -> None:
+    definition = graph(
+        [data("a", "text", write={"n": "{{ output.data }}"})],
+        state={"n": {"type": "integer", "initial": 0, "reducer": "add"}},
+    )
+    async with running_worker():
+        result = await runs.run(definition)
+
+    assert result.error is not None
+    assert (result.error.code, result.error.node) == ("NODE_FAILED", "a")
+    assert "state.n" in result.error.message
+
+
+def test_the_nested_payload_is_really_nested() -> None:
+    with pytest.raises(RecursionError):
+        json.loads(f"[{NESTED}]")
