@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import httpx
@@ -27,6 +27,7 @@ from orchestrator.logs import configure_logs
 from orchestrator.models import OPENAI, SIMULATED
 from orchestrator.settings import Settings, load_settings
 from orchestrator.workflow.interpreter import GraphWorkflow
+from orchestrator.workflow.surplus import OneArgument
 
 __all__ = ["build_worker", "main", "open_dependencies", "run_until"]
 
@@ -46,9 +47,12 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     """
     chat: dict[str, ChatProvider] = {SIMULATED: Simulated()}
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    if key or settings.openai_base_url:
-        chat[OPENAI] = OpenAICompatible(api_key=key, base_url=settings.openai_base_url)
-    async with httpx.AsyncClient() as http:
+    async with AsyncExitStack() as open_parts:
+        if key or settings.openai_base_url:
+            openai = OpenAICompatible(api_key=key, base_url=settings.openai_base_url)
+            open_parts.push_async_callback(openai.close)
+            chat[OPENAI] = openai
+        http = await open_parts.enter_async_context(httpx.AsyncClient())
         yield Dependencies(http=http, chat=chat, http_max_bytes=settings.http_max_response_bytes)
 
 
@@ -60,6 +64,7 @@ def build_worker(client: Client, settings: Settings, *, dependencies: Dependenci
         task_queue=settings.task_queue,
         workflows=[GraphWorkflow],
         activities=[*all_activities(dependencies), resolve.resolve_definition],
+        interceptors=[OneArgument()],
         workflow_runner=_runner(sandboxed=settings.sandboxed),
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.max_concurrent_workflow_tasks,

@@ -1,1 +1,1 @@
-"""Measures what ``docs/performance.md`` reports: our graphs beside hand-written workflows that call the same activities."""
+"""Measures what ``docs/performance.md`` reports: our graphs beside hand-written workflows with the same activities."""

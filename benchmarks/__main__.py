@@ -20,7 +20,7 @@ from benchmarks.report import Report, as_markdown, as_table, write_block
 __all__ = ["main"]
 
 PAGE = ROOT / "docs" / "performance.md"
-_out, _err = Console(), Console(stderr=True)
+_out, _err = Console(width=None if sys.stdout.isatty() else 150), Console(stderr=True)
 
 
 async def take(names: Sequence[str], pairs: int) -> Report:
@@ -59,7 +59,9 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help=f"Take just this measure: {', '.join(MEASURES)}.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write everything, each sample with it, to this file.")] = None,
     write_docs: Annotated[bool, typer.Option("--write-docs", help="Put the figures into docs/performance.md.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Show where a replay's time goes, and no figures.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show where a replay's time goes, and no figures.")
+    ] = False,
 ) -> None:
     """Measure our graphs beside hand-written workflows that call the same activities, in the same run."""
     if unknown := [name for name in only or () if name not in MEASURES]:
@@ -79,4 +81,6 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 __all__ = [
     "conditional_chain",
+    "node_id",
     "parallel",
     "quick_chain",
     "quick_config",
@@ -57,8 +58,8 @@ def quick_chain(name: str, length: int) -> dict[str, Any]:
 def conditional_chain(name: str, length: int) -> dict[str, Any]:
     """The quick chain with a condition, always true, on each edge."""
     # Behind a condition no node is certain to have run, so there is no output to refer to.
-    plain = quick_chain(name, length) | {"outputs": {}}
-    return plain | {"edges": [{**edge, "when": "output.result.n == 1"} for edge in plain["edges"]]}
+    edges = [{**edge, "when": "output.result.n == 1"} for edge in _edges(length)]
+    return {**quick_chain(name, length), "edges": edges, "outputs": {}}
 
 
 def parallel(name: str, width: int) -> dict[str, Any]:

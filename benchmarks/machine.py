@@ -41,7 +41,7 @@ async def describe_machine(client: Client) -> Machine:
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
     return Machine(
         processor=_processor(),
-        cores=len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else _cores(),
+        cores=psutil.cpu_count() or 1,
         memory_gib=psutil.virtual_memory().total / 2**30,
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
@@ -49,10 +49,6 @@ async def describe_machine(client: Client) -> Machine:
         server=info.server_version,
         load=os.getloadavg()[0],
     )
-
-
-def _cores() -> int:
-    return psutil.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -43,9 +43,7 @@ class Measure:
 
 
 async def _chain(lab: Lab) -> list[Figure]:
-    pairs = await lab.compare(
-        "chain", lambda: lab.ours(f"work-{CHAIN}"), lambda: lab.by_hand(HandwrittenChain, CHAIN)
-    )
+    pairs = await lab.compare("chain", lambda: lab.ours(f"work-{CHAIN}"), lambda: lab.by_hand(HandwrittenChain, CHAIN))
     return _compared("chain", f"chain of {CHAIN} work nodes", pairs, CHAIN, "a node")
 
 

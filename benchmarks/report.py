@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.figures import Figure
 from benchmarks.machine import Machine
@@ -32,12 +33,11 @@ class Report(BaseModel):
 
 def as_table(report: Report) -> Table:
     """The figures for a terminal."""
-    table = Table(*_COLUMNS, "Remarks", title=f"Medians of {report.pairs} interleaved pairs", caption=report.command)
+    table = Table(*_COLUMNS, title=f"Medians of {report.pairs} interleaved pairs", caption=report.command)
     for figure in report.figures:
         colour = _COLOURS[figure.verdict]
-        cells = _cells(figure)
-        verdict = f"[{colour}]{figure.verdict}[/{colour}]" if colour else ""
-        table.add_row(*cells[:-1], verdict, figure.note)
+        what, *numbers, verdict = _cells(figure)
+        table.add_row(Text(f"{what}\n{figure.note}".strip()), *numbers, Text(verdict, style=colour))
     return table
 
 
@@ -46,14 +46,12 @@ def as_markdown(report: Report) -> str:
     rows = [
         [*_cells(figure), figure.note, f"`python -m benchmarks --only {figure.measure}`"] for figure in report.figures
     ]
-    lines = [
-        f"Measured on {report.day.isoformat()} with `{report.command}`, medians of {report.pairs} interleaved pairs, on "
-        f"{report.machine.sentence()}.",
-        "",
-        _row([*_COLUMNS, "Remarks", "Again"]),
-        _row(["---"] * (len(_COLUMNS) + 2)),
-        *(_row(row) for row in rows),
-    ]
+    intro = (
+        f"Measured on {report.day.isoformat()} with `{report.command}`, medians of {report.pairs} interleaved pairs, "
+        f"on {report.machine.sentence()}."
+    )
+    lines = [intro, "", _row([*_COLUMNS, "Remarks", "Again"]), _row(["---"] * (len(_COLUMNS) + 2))]
+    lines += [_row(row) for row in rows]
     return "\n".join(lines)
 
 

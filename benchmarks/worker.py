@@ -1,4 +1,4 @@
-"""The worker under measurement, in a process of its own: the production worker, with hand-written workflows beside ours.
+"""The worker under measurement, in a process of its own: the production one, with hand-written workflows beside ours.
 
 It answers each line on its input with the CPU seconds it has used so far, once it has come to rest. The word
 ``collect`` has it collect garbage first. It stops when its input ends.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from orchestrator.definition.draft import Draft
-from orchestrator.definition.graph import Flow, Link
+from orchestrator.definition.graph import Flow, Link, bits
 from orchestrator.definition.model import ChannelModel, Definition, NodeModel, RetryModel
 from orchestrator.definition.references import Place, places, read
 from orchestrator.graph.expressions import parser
@@ -154,13 +154,14 @@ def _edge(link: Link) -> PlanEdge:
 
 def _loops(flow: Flow) -> tuple[PlanLoop, ...]:
     found: list[PlanLoop] = []
+    place = {number: at for at, number in enumerate(flow.order)}
     for number, loop in enumerate(flow.loops):
-        around = [index for index in range(number) if flow.loops[index].body & loop.body == loop.body]
+        around = [index for index in range(number) if flow.loops[index].body >> loop.head & 1]
         found.append(
             PlanLoop(
                 head=NodeId(flow.ids[loop.head]),
                 back_edges=loop.back,
-                body=tuple(NodeId(flow.ids[item]) for item in flow.order if loop.body >> item & 1),
+                body=tuple(NodeId(flow.ids[item]) for item in sorted(bits(loop.body), key=place.__getitem__)),
                 # Outer loops come first, so the last of those around it is the smallest.
                 parent=around[-1] if around else None,
             )

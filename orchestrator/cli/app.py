@@ -15,16 +15,15 @@ from orchestrator.errors import OrchestratorError
 
 __all__ = ["app", "main"]
 
-EPILOG = f"""Examples:
+# Click keeps the lines of a paragraph that begins with \b as they are.
+EPILOG = f"""\b
+Examples:
+  orchestrator demo
+  orchestrator new greeting
+  orchestrator run greeting -v name=Ada
 
-orchestrator demo
-
-orchestrator run definitions/demo.yaml -v service=http://127.0.0.1:8000
-
-orchestrator run support-intake --input @request.json --answer "AB123456"
-
+\b
 Exit codes:
-
 {exit_table()}"""
 
 app = typer.Typer(

@@ -5,6 +5,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -88,28 +89,30 @@ def _docstrings(config: type[BaseModel]) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     found: dict[str, str] = {}
-    for field, after in zip(body, body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):  # noqa: SIM102 - two questions
-            if (
-                isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-                and isinstance(after.value.value, str)
-            ):
-                found[field.target.id] = " ".join(after.value.value.replace("``", "`").split())
+    for field, after in pairwise(body):
+        match field, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.replace("``", "`").split())
+            case _:
+                continue
     return found
 
 
 def _type(schema: dict[str, Any], models: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return _type(models[schema["$ref"].rpartition("/")[2]], models)
-    if "enum" in schema:
-        return " | ".join(str(option) for option in schema["enum"])
-    if "const" in schema:
-        return str(schema["const"])
-    if options := schema.get("anyOf"):
-        return " | ".join(dict.fromkeys(_type(option, models) for option in options))
-    if schema.get("type") == "array" and "items" in schema:
-        return f"list of {_type(schema['items'], models)}"
-    if "properties" in schema:
-        return f"{{{', '.join(schema['properties'])}}}"
-    return str(schema.get("type", "any"))
+    """A type in words an author understands."""
+    match schema:
+        case {"$ref": reference}:
+            text = _type(models[reference.rpartition("/")[2]], models)
+        case {"enum": options}:
+            text = " | ".join(str(option) for option in options)
+        case {"const": value}:
+            text = str(value)
+        case {"anyOf": options}:
+            text = " | ".join(dict.fromkeys(_type(option, models) for option in options))
+        case {"type": "array", "items": items}:
+            text = f"list of {_type(items, models)}"
+        case {"properties": fields}:
+            text = f"{{{', '.join(fields)}}}"
+        case _:
+            text = str(schema.get("type", "any"))
+    return text

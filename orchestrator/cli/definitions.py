@@ -21,12 +21,12 @@ Folder = Annotated[Path | None, typer.Option("--dir", help="Folder to write to; 
 def register(app: typer.Typer) -> None:
     """Add the commands of this family."""
     app.command(
-        epilog="Examples:\n\norchestrator validate definitions/*.yaml\n\norchestrator validate flow.yaml --json\n\n"
+        epilog="\b\nExamples:\n  orchestrator validate definitions/*.yaml\n  orchestrator validate flow.yaml --json\n\n"
         "Every problem is listed, with its code, line and column. Exit code 4 when there is one."
     )(validate)
-    app.command(epilog="Example:\n\norchestrator graph definitions/demo.yaml --format text")(graph)
-    app.command(epilog="Examples:\n\norchestrator nodes\n\norchestrator nodes HttpRequest")(nodes)
-    app.command(epilog="Example:\n\norchestrator new greeting && orchestrator run greeting -v name=Ada")(new)
+    app.command(epilog="\b\nExample:\n  orchestrator graph definitions/demo.yaml --format text")(graph)
+    app.command(epilog="\b\nExamples:\n  orchestrator nodes\n  orchestrator nodes HttpRequest")(nodes)
+    app.command(epilog="\b\nExample:\n  orchestrator new greeting && orchestrator run greeting -v name=Ada")(new)
 
 
 def validate(files: Files, *, as_json: options.Json = False) -> None:
@@ -44,7 +44,7 @@ def graph(definition: options.DefinitionArgument, *, form: Format = "mermaid", a
 
 
 def nodes(node_type: TypeArgument = None, *, as_json: options.Json = False) -> None:
-    """List the node types, or show the configuration and outputs of one."""
+    """List the node types, or show one in full."""
     from orchestrator.cli import catalogue  # noqa: PLC0415 - reads the models, which takes time to import
 
     catalogue.nodes(node_type, as_json=as_json)

@@ -15,13 +15,16 @@ Db = Annotated[Path | None, typer.Option("--db", metavar="FILE", help="File that
 def register(app: typer.Typer) -> None:
     """Add the commands of this family."""
     app.command(
-        epilog="Examples:\n\norchestrator dev\n\norchestrator dev --port 7300 --db /tmp/runs.db\n\n"
+        epilog="\b\nExamples:\n  orchestrator dev\n  orchestrator dev --port 7300 --db /tmp/runs.db\n\n"
         "A server that is there already is used, and left running."
     )(dev)
 
 
 def dev(*, port: Port = None, ui_port: UiPort = None, db: Db = None) -> None:
-    """Run a server with its Web UI and a worker until Ctrl-C or SIGTERM. Runs are kept in a file."""
+    """Run a server, its Web UI and a worker until stopped.
+
+    Ctrl-C or SIGTERM stops them: nodes in flight may finish first. Runs are kept in a file.
+    """
     from orchestrator.cli import serving  # noqa: PLC0415 - starts a client, which takes a second to import
 
     serving.serve(port, ui_port, db)

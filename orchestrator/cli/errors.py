@@ -50,7 +50,7 @@ def code_for(code: str) -> int:
 
 def exit_table() -> str:
     """The exit codes as lines of text, for ``--help``."""
-    return "\n\n".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    return "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def issue_rows(issues: Iterable[Issue]) -> Iterator[tuple[str, ...]]:

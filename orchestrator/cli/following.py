@@ -29,10 +29,11 @@ async def follow(runs: Orchestrator, run_id: str, screen: Screen, answers: Answe
     after, idle = 0, 0
     while True:
         page = await runs.progress(run_id, after=after)
-        for event in page.events:
+        fresh = [event for event in page.events if event.seq > after]
+        for event in fresh:
             screen.event(event)
-        after = page.cursor
-        if page.events:
+            after = event.seq
+        if fresh:
             idle = 0
             continue
         if page.status in OVER:

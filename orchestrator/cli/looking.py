@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from orchestrator.cli.errors import FAILED, OK, WAITING
 from orchestrator.cli.following import OVER
@@ -35,7 +36,10 @@ def status(run_id: str, *, as_json: bool) -> None:
     current = own.status if own is not None and summary.status not in {"terminated", "timed_out"} else summary.status
     result = own.result if own else None
     if as_json:
-        about = {"awaiting": [question.model_dump(mode="json") for question in awaiting], "web_ui": link}
+        about: dict[str, Any] = {
+            "awaiting": [question.model_dump(mode="json") for question in awaiting],
+            "web_ui": link,
+        }
         about["usage"] = result.usage.model_dump(mode="json") if result else None
         data({**summary.model_dump(mode="json"), "status": current, **about})
         return
@@ -43,9 +47,8 @@ def status(run_id: str, *, as_json: bool) -> None:
     out(f"of      {own.definition if own else summary.definition or '(not known)'}")
     out(f"since   {_time(summary.started)}" + (f", ended {_time(summary.closed)}" if summary.closed else ""))
     if result is not None:
-        out(
-            f"done    {len(result.path) + result.path_omitted} visits\nusage   {usage_line(result.usage, result.cost_usd)}"
-        )
+        out(f"done    {len(result.path) + result.path_omitted} visits")
+        out(f"usage   {usage_line(result.usage, result.cost_usd)}")
         if result.error is not None:
             out(f"error   {result.error.code}: {result.error.message}")
     show_questions(awaiting)

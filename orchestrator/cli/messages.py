@@ -10,14 +10,14 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the commands of this family."""
     app.command(
-        epilog='Examples:\n\norchestrator answer hello-1a2b3c4d "yes"\n\n'
-        'orchestrator answer hello-1a2b3c4d --node details --values \'{"order_id": "AB123456"}\''
+        epilog='\b\nExamples:\n  orchestrator answer hello-1a2b3c4d "yes"\n'
+        '  orchestrator answer hello-1a2b3c4d --node details --values \'{"order_id": "AB123456"}\''
     )(answer)
-    app.command(epilog='Example:\n\norchestrator send hello-1a2b3c4d "yes" --message-id m-1')(send)
-    app.command(epilog="Example:\n\norchestrator cancel hello-1a2b3c4d")(cancel)
+    app.command(epilog='\b\nExample:\n  orchestrator send hello-1a2b3c4d "yes" --message-id m-1')(send)
+    app.command(epilog="\b\nExample:\n  orchestrator cancel hello-1a2b3c4d")(cancel)
 
 
-def answer(  # noqa: PLR0913 - one parameter for each option
+def answer(
     run: options.RunArgument,
     text: options.MessageText = None,
     *,
@@ -26,13 +26,16 @@ def answer(  # noqa: PLR0913 - one parameter for each option
     message_id: options.MessageId = None,
     as_json: options.Json = False,
 ) -> None:
-    """Answer a question of a run: the answer is checked, and what the run asks next is printed."""
+    """Answer a question of a run.
+
+    The answer is checked; what the run asks next is printed.
+    """
     from orchestrator.cli import telling  # noqa: PLC0415 - starts a client, which takes a second to import
 
     telling.answer(run, telling.message(text, values, node, message_id), as_json=as_json)
 
 
-def send(  # noqa: PLR0913 - one parameter for each option
+def send(
     run: options.RunArgument,
     text: options.MessageText = None,
     *,
@@ -41,7 +44,10 @@ def send(  # noqa: PLR0913 - one parameter for each option
     message_id: options.MessageId = None,
     as_json: options.Json = False,
 ) -> None:
-    """Send a message without waiting: the run keeps it until a question fits; `progress` shows if none does."""
+    """Send a message to a run, unchecked.
+
+    The run keeps it until a question waits for it; `progress` shows it as REJECTED when it cannot be used.
+    """
     from orchestrator.cli import telling  # noqa: PLC0415 - starts a client, which takes a second to import
 
     telling.send(run, telling.message(text, values, node, message_id), as_json=as_json)

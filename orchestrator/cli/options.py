@@ -1,6 +1,5 @@
 """Options and arguments that several commands share."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,5 +62,3 @@ MessageText = Annotated[str | None, typer.Argument(metavar="TEXT", help="The ans
 MessageValues = Annotated[str | None, typer.Option("--values", metavar="JSON|@FILE|@-", help="The answer as JSON.")]
 MessageNode = Annotated[str | None, typer.Option("--node", help="Node whose question it answers; else the oldest one.")]
 MessageId = Annotated[str | None, typer.Option("--message-id", help="Makes the message count once, if sent again.")]
-
-FolderOption = Annotated[Path | None, typer.Option("--dir", help="Folder; else the one of the settings.")]

@@ -42,10 +42,9 @@ def at_terminal() -> bool:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> None:
     """A table on a terminal; elsewhere one line per row, its cells apart by tabs."""
-    stream = stream or sys.stdout
-    if not stream.isatty():
-        for row in rows:
-            stream.write("\t".join(" ".join(clean(cell).split()) for cell in row) + "\n")
+    target: TextIO = stream or sys.stdout
+    if not target.isatty():
+        target.writelines("\t".join(" ".join(clean(cell).split()) for cell in row) + "\n" for row in rows)
         return
     from rich.console import Console  # noqa: PLC0415 - most commands never draw, and it takes a tenth of a second
     from rich.table import Table  # noqa: PLC0415 - as above
@@ -54,4 +53,4 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO 
     drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         drawn.add_row(*(Text(clean(cell)) for cell in row))
-    Console(file=stream, highlight=False).print(drawn)
+    Console(file=target, highlight=False).print(drawn)

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.spinner import Spinner
 from rich.live import Live
+from rich.spinner import Spinner
 from rich.text import Text
 
 from orchestrator.cli.output import clean, out

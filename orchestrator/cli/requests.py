@@ -16,6 +16,7 @@ from orchestrator.definition.limits import tighten
 from orchestrator.definition.loader import load_file
 from orchestrator.definition.model import Definition
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, RequestError
+from orchestrator.graph.schema import problems
 
 __all__ = ["Wanted", "find_definition", "is_file", "pairs", "read_json", "read_value", "wanted"]
 
@@ -159,30 +160,11 @@ def _inputs(whole: str | None, values: Sequence[str], definition: Definition | N
 
 def read_value(text: str, schema: Mapping[str, Any]) -> Any:
     """The value that ``text`` stands for: JSON where that is of a type which ``schema`` names, else the text."""
-    named = schema.get("type")
-    types: list[str] | None = [named] if isinstance(named, str) else named
-    if types == ["string"]:
+    types = schema.get("type")
+    if types in ("string", ["string"]):
         return text
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return text
-    return value if types is None or _types_of(value).intersection(types) else text
-
-
-def _types_of(value: Any) -> set[str]:
-    match value:
-        case None:
-            return {"null"}
-        case bool():
-            return {"boolean"}
-        case int():
-            return {"integer", "number"}
-        case float():
-            return {"number", "integer"} if value.is_integer() else {"number"}
-        case list():
-            return {"array"}
-        case dict():
-            return {"object"}
-        case _:
-            return set()
+    return text if types is not None and problems({"type": types}, value) else value

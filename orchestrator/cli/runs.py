@@ -15,20 +15,17 @@ Embedded = Annotated[
         help="Without a server at the default address, start one for this run only (not when TEMPORAL_ADDRESS is set).",
     ),
 ]
-RUN_EPILOG = """Examples:
-
-orchestrator run definitions/hello.yaml -v name=Ada
-
-orchestrator run triage --input @ticket.json --answer "approve=yes"
-
-echo '{"name": "Ada"}' | orchestrator run hello --input @- --json
+RUN_EPILOG = """\b
+Examples:
+  orchestrator run definitions/hello.yaml -v name=Ada
+  orchestrator run triage --input @ticket.json --answer "approve=yes"
+  echo '{"name": "Ada"}' | orchestrator run hello --input @- --json
 
 The value of -v is read as JSON where the input's type asks for a number, a truth value, an object or a list."""
-START_EPILOG = """Examples:
-
-orchestrator start triage -v message="My parcel is late" --id ticket-7
-
-RUN=$(orchestrator start hello -v name=Ada); orchestrator progress $RUN --follow"""
+START_EPILOG = """\b
+Examples:
+  orchestrator start triage -v message="My parcel is late" --id ticket-7
+  RUN=$(orchestrator start hello -v name=Ada); orchestrator progress $RUN --follow"""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +52,10 @@ def run(  # noqa: PLR0913 - one parameter for each option
     embedded: Embedded = True,
     as_json: options.Json = False,
 ) -> None:
-    """Run a definition to its end: show its progress, answer its questions, print its result."""
+    """Run a definition to its end and print its result.
+
+    Its progress is shown as it goes; its questions are asked at the terminal, or answered by --answer.
+    """
     from orchestrator.cli import running  # noqa: PLC0415 - starts a client, which takes a second to import
 
     context, limits = _about(tenant, user, conversation, tag), _limits(timeout, max_steps, max_parallel, max_cost)

@@ -45,7 +45,8 @@ async def _serve(settings: Settings, port: int | None, ui_port: int | None, db: 
         client = await (server.client() if server.started or port is None else connect_to(server.address))
         if not server.started:
             added = await register_search_attributes(client)
-            say(f"using the server that is there{f'; registered {', '.join(added)}' if added else ''}")
+            if added:
+                say(f"registered the search attributes {', '.join(added)}")
         async with open_dependencies(settings) as dependencies:
             worker = build_worker(client, settings, dependencies=dependencies)
             await _introduce(server, settings)

@@ -55,11 +55,13 @@ nodes:
     join: any
     config: {model: simulated, prompt: "Answer kindly: {{ inputs.message }}"}
 edges:
+  - {from: sort, to: route}
   - {from: confirm, to: passed_on, when: "output.value == 'yes'"}
   - {from: confirm, to: reply, when: "output.value == 'no'"}
 outputs:
   kind: "{{ nodes.sort.text }}"
-  answer: "{{ nodes.passed_on.text | default('') }}{{ nodes.reply.text | default('') }}"
+  answer: "{% if nodes.reply is defined %}{{ nodes.reply.text }}{% endif %}"
+  passed_on: "{{ nodes.passed_on is defined }}"
 """
 
 _PARALLEL = """\

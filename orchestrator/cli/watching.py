@@ -16,19 +16,19 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this family."""
-    app.command(epilog="Example:\n\norchestrator status hello-1a2b3c4d --json")(status)
+    app.command(epilog="\b\nExample:\n  orchestrator status hello-1a2b3c4d --json")(status)
     app.command(
-        epilog="Examples:\n\norchestrator progress hello-1a2b3c4d --follow\n\n"
-        "orchestrator progress hello-1a2b3c4d --after 12 --json\n\n"
+        epilog="\b\nExamples:\n  orchestrator progress hello-1a2b3c4d --follow\n"
+        "  orchestrator progress hello-1a2b3c4d --after 12 --json\n\n"
         "With --follow, --json prints one event per line."
     )(progress)
     app.command(
-        epilog="Examples:\n\norchestrator result hello-1a2b3c4d\n\n"
-        "orchestrator result hello-1a2b3c4d --no-wait --json\n\n"
+        epilog="\b\nExamples:\n  orchestrator result hello-1a2b3c4d\n"
+        "  orchestrator result hello-1a2b3c4d --no-wait --json\n\n"
         "The exit code is that of the run: 0 completed, 1 not, 6 when it waits for an answer (--no-wait only)."
     )(result)
-    app.command(epilog="Example:\n\norchestrator state hello-1a2b3c4d")(state)
-    app.command(name="list", epilog="Example:\n\norchestrator list --status awaiting_input --limit 10")(list_runs)
+    app.command(epilog="\b\nExample:\n  orchestrator state hello-1a2b3c4d")(state)
+    app.command(name="list", epilog="\b\nExample:\n  orchestrator list --status awaiting_input --limit 10")(list_runs)
 
 
 def status(run: options.RunArgument, *, as_json: options.Json = False) -> None:
@@ -57,14 +57,20 @@ def result(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the run has ended.")] = True,
     as_json: options.Json = False,
 ) -> None:
-    """Print the result of a run, or, with --no-wait, how it stands."""
+    """Wait for the result of a run and print it.
+
+    With --no-wait, print how the run stands.
+    """
     from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
 
     raise typer.Exit(looking.result(run, wait=wait, as_json=as_json))
 
 
 def state(run: options.RunArgument) -> None:
-    """Print everything a run knows, as JSON: each node's status and output, shared state, inputs."""
+    """Print everything a run knows, as JSON.
+
+    Each node's status and output, shared state, inputs, and the result so far.
+    """
     from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
 
     looking.state(run)

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from orchestrator.definition.graph import Flow
+from orchestrator.definition.graph import Flow, bits
 
 __all__ = ["Certainty"]
 
@@ -42,8 +42,19 @@ class Certainty:
         flow, found = self._flow, [0] * len(self._flow.ids)
         for number in flow.order:
             sources = [flow.ends[index][0] for index in flow.ins[number]]
-            if sources:
+            if sources and not self._entered_aside >> number & 1:
                 found[number] = _common([1 << source | found[source] for source in sources])
+        return found
+
+    @cached_property
+    def _entered_aside(self) -> int:
+        """Heads of loops that can be entered past them: a way back may start such a head though no way in was taken."""
+        found = 0
+        for loop in self._flow.loops:
+            inner = loop.body & ~(1 << loop.head)
+            ends = (self._flow.ends[index] for number in bits(inner) for index in self._flow.ins[number])
+            if any(not loop.body >> source & 1 for source, _ in ends):
+                found |= 1 << loop.head
         return found
 
     @cached_property
@@ -86,7 +97,7 @@ class Certainty:
             ends = [1 << source | settled[source] for source in sources]
             taken = [1 << source | done[source] for source in sources]
             settled[number] = _common(ends) if self._joins_any >> number & 1 else _union(ends)
-            certain = _common(taken)
+            certain = 0 if self._entered_aside >> number & 1 else _common(taken)
             certain |= self.at_the_end & settled[number]
             done[number] = certain | self._closed(certain, settled[number])
         return tuple(done)

@@ -122,9 +122,11 @@ class Flow:
         for index, link in enumerate(self.links):
             if link.max_visits is not None and self.closes_loop(index):
                 back.setdefault(self.ends[index][1], []).append(index)
-        found = {head: self._natural(head, indexes) for head, indexes in back.items()}
+        natural = {head: self._natural(head, indexes) for head, indexes in back.items()}
+        after = self._after(back, natural)
         loops = [
-            Loop(head, tuple(indexes), found[head], self._extended(head, back, found)) for head, indexes in back.items()
+            Loop(head, tuple(indexes), natural[head], self._extended(head, natural[head], after[head]))
+            for head, indexes in back.items()
         ]
         return tuple(sorted(loops, key=lambda loop: -loop.body.bit_count()))
 
@@ -140,14 +142,24 @@ class Flow:
             todo.extend(bits(self._predecessors[number] & inside & ~body))
         return body
 
-    def _extended(self, head: int, back: dict[int, list[int]], natural: dict[int, int]) -> int:
+    def _after(self, back: dict[int, list[int]], natural: dict[int, int]) -> dict[int, int]:
+        """For each head, what the latches of its loop and of the loops around it lead to."""
+        heads = 0
+        for head in back:
+            heads |= 1 << head
+        after = dict.fromkeys(back, 0)
+        for outer, indexes in back.items():
+            led = 0
+            for index in indexes:
+                led |= self.reach[self.ends[index][0]]
+            for head in bits(natural[outer] & heads):
+                after[head] |= led
+        return after
+
+    def _extended(self, head: int, body: int, after: int) -> int:
         """The body with its side branches: what only the body leads to, and no latch, so that it is of one visit."""
-        after = 0
-        for other, indexes in back.items():
-            if natural[other] >> head & 1:
-                for index in indexes:
-                    after |= self.reach[self.ends[index][0]]
-        body = natural[head]
+        if not self.reach[head] & ~(body | after):
+            return body
         for number in self.order:
             if (body | after) >> number & 1 or not self.ins[number]:
                 continue

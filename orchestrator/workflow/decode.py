@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 from temporalio.common import RawValue
 
 from orchestrator.errors import MessageError, RequestError
+from orchestrator.workflow.surplus import Surplus
 
 __all__ = ["NOTHING", "decode"]
 
@@ -20,7 +21,7 @@ _MOST_PROBLEMS = 5
 
 def decode(
     model: type[Model],
-    raw: RawValue | None,
+    raw: object,
     error: type[RequestError] | type[MessageError],
     *,
     empty: Model | None = None,
@@ -37,7 +38,9 @@ def decode(
         RequestError: (or what ``error`` names) Nothing was sent, it is not JSON, or it has the wrong shape.
     """
     name = model.__name__
-    if raw is None or raw.payload.metadata.get("encoding") == b"binary/null":
+    if isinstance(raw, Surplus):
+        raise error(f"{raw.count} arguments were sent: expected one {name} object, as JSON")
+    if not isinstance(raw, RawValue) or raw.payload.metadata.get("encoding") == b"binary/null":
         if empty is not None:
             return empty
         raise error(f"nothing was sent: expected one {name} object, as JSON")

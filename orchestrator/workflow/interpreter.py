@@ -73,8 +73,7 @@ def _speaks_plainly(
 class GraphWorkflow:
     """Runs a graph. Everything that comes in is taken raw and decoded here: what the SDK cannot decode wedges a run."""
 
-    @workflow.init
-    def __init__(self, raw: RawValue = NOTHING) -> None:  # noqa: ARG002 - takes what ``run`` takes
+    def __init__(self) -> None:
         self._journal = Journal()
         self._inbox = Inbox()
         self._visibility = Visibility(())

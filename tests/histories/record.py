@@ -5,10 +5,14 @@ does not replay needs ``workflow.patched``. New scenarios are added at any time.
 """
 
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, cast
+
+from temporalio.client import WorkflowHistory
 
 from orchestrator.devserver import DevServer
 from orchestrator.settings import load_settings
@@ -61,6 +65,18 @@ ENDINGS: dict[str, Callable[[Runs], Awaitable[str]]] = {
 }
 
 
+def _scrubbed(history: WorkflowHistory) -> str:
+    """The history as JSON without stack traces, which tell where the recorder's files lie and decide nothing."""
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            items = cast("dict[str, Any]", value).items()
+            return {key: without(item) for key, item in items if key not in ("stackTrace", "identity")}
+        return [without(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+    return json.dumps(without(history.to_json_dict()), indent=1)
+
+
 async def record(names: list[str]) -> None:
     """Run the named scenarios (all, when none is named) and write down their histories."""
     with tempfile.TemporaryDirectory() as empty:
@@ -73,7 +89,7 @@ async def record(names: list[str]) -> None:
                     ending = ENDINGS.get(name)
                     run_id = await (ending(runs) if ending else runs.play(SCENARIOS[name]))
                     history = await client.get_workflow_handle(run_id).fetch_history()
-                    replay.file_of(name).write_text(history.to_json() + "\n", encoding="utf-8")
+                    replay.file_of(name).write_text(_scrubbed(history) + "\n", encoding="utf-8")
                     sys.stdout.write(f"{name}: {len(history.events)} events\n")
 
 
