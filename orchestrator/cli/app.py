@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,7 +14,7 @@ from orchestrator.cli.errors import FAILED, OK, exit_table, report
 from orchestrator.cli.output import out
 from orchestrator.errors import OrchestratorError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "call", "main"]
 
 # Click keeps the lines of a paragraph that begins with \b as they are.
 EPILOG = f"""\b
@@ -57,19 +58,23 @@ def everything(
     del version
 
 
-def main() -> NoReturn:
-    """Run the command line of this process and leave it with one of the documented exit codes."""
-    code = OK
+def call(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; without ``arguments``, that of this process. Returns one of the documented exit codes."""
     try:
-        app(prog_name="orchestrator")
+        app(args=arguments, prog_name="orchestrator")
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else FAILED
+        return leaving.code if isinstance(leaving.code, int) else OK
     except OrchestratorError as error:
-        code = report(error)
+        return report(error)
     except Exception:  # noqa: BLE001 - a bug of ours: its traceback is what helps
         traceback.print_exc()
-        code = FAILED
-    _leave(code)
+        return FAILED
+    return OK
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and leave it with one of the documented exit codes."""
+    _leave(call())
 
 
 def _leave(code: int) -> NoReturn:

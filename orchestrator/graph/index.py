@@ -49,6 +49,8 @@ class Loop:
     inner: tuple[int, ...]
     exits: tuple[int, ...]
     nested: tuple[int, ...]
+    reopened_by: tuple[int, ...]
+    """Of the nested loops, those whose body has a latch of this one: their turn makes it decide anew."""
 
 
 class Graph:
@@ -113,15 +115,18 @@ class Graph:
 
     def _loop(self, number: int, bodies: list[frozenset[int]]) -> Loop:
         plan, body = self.plan.loops[number], bodies[number]
+        latches = _unique(self.edges[i].source for i in plan.back_edges)
+        nested = tuple(k for k, other in enumerate(bodies) if k != number and other < body)
         forward = [edge for edge in self.edges if edge.loop is None and edge.source in body]
         return Loop(
             index=number,
             head=self.numbers[plan.head],
             body=tuple(sorted(body)),
-            latches=_unique(self.edges[i].source for i in plan.back_edges),
+            latches=latches,
             inner=tuple(edge.index for edge in forward if edge.target in body),
             exits=tuple(edge.index for edge in forward if edge.target not in body),
-            nested=tuple(k for k, other in enumerate(bodies) if k != number and other < body),
+            nested=nested,
+            reopened_by=tuple(k for k in nested if not bodies[k].isdisjoint(latches)),
         )
 
 

@@ -44,7 +44,6 @@ class Marking:
     edge_level: list[int]
     turns: list[int]
     """How often each loop has turned back since it was entered."""
-    unsettled_latches: list[int]
     wanted: list[list[int]]
     """The nodes whose back edge was taken: their loop turns as soon as the rest of its body is done."""
     ready: list[int] = field(default_factory=list[int])
@@ -65,7 +64,6 @@ class Marking:
             edge=[0] * len(graph.edges),
             edge_level=[0] * len(graph.edges),
             turns=[0] * len(loops),
-            unsettled_latches=[len(loop.latches) for loop in loops],
             wanted=[[] for _ in loops],
         )
 

@@ -111,26 +111,33 @@ class Scheduler:
         if marking.edge[edge.index] == EdgeStatus.TAKEN:  # it left a loop in an earlier turn, which counts
             return
         marking.edge_level[edge.index] = marking.level[edge.source]
-        if not taken and any(marking.unsettled_latches[loop] for loop in edge.leaves):
+        if not taken and not all(self._closed(loop) for loop in edge.leaves):
             marking.edge[edge.index] = EdgeStatus.HELD
         else:
             self._arrivals.append((edge.index, taken))
 
+    def _closed(self, number: int) -> bool:
+        """Whether a loop will not turn again: nor will one inside it that could run its latches again."""
+        marking, loop = self._marking, self._graph.loops[number]
+        return all(
+            marking.node[latch] in _SETTLED and latch not in marking.wanted[number] for latch in loop.latches
+        ) and all(self._closed(inner) for inner in loop.reopened_by)
+
     def _settled(self, node: Node) -> None:
-        """Note that a node will not turn its loops in this visit."""
-        for loop in dict.fromkeys(self._graph.edges[index].loop for index in node.backs):
-            if loop is not None:
-                self._marking.unsettled_latches[loop] -= 1
-                if self._marking.unsettled_latches[loop] == 0:
-                    self._release(loop)
-        self._to_check.extend(loop for loop in node.loops if self._marking.wanted[loop])
+        """A node has ended without turning a loop: see which loops that closes, and which may turn now."""
+        for loop in node.loops:
+            if node.backs and self._closed(loop):
+                self._release(loop)
+            if self._marking.wanted[loop]:
+                self._to_check.append(loop)
 
     def _release(self, loop: int) -> None:
         """The loop is over: what was not taken is now known."""
         marking = self._marking
         for index in self._graph.loops[loop].exits:
             leaves = self._graph.edges[index].leaves
-            if marking.edge[index] == EdgeStatus.HELD and not any(marking.unsettled_latches[k] for k in leaves):
+            if marking.edge[index] == EdgeStatus.HELD and all(self._closed(k) for k in leaves):
+                marking.edge[index] = EdgeStatus.DEAD
                 self._arrivals.append((index, False))
 
     def _finish_step(self) -> Effects:
@@ -197,7 +204,8 @@ class Scheduler:
 
     def _turn_if_quiet(self, number: int) -> None:
         marking, loop = self._marking, self._graph.loops[number]
-        if not marking.wanted[number] or any(self._busy(node, number) for node in loop.body):
+        inner_first = any(marking.wanted[inner] for inner in loop.nested)
+        if not marking.wanted[number] or inner_first or any(self._busy(node, number) for node in loop.body):
             return
         level = 1 + max(marking.level[node] for node in loop.body)
         turns = marking.turns[number] + 1
@@ -234,4 +242,5 @@ class Scheduler:
         for k in (number, *loop.nested):
             marking.turns[k] = 0
             marking.wanted[k].clear()
-            marking.unsettled_latches[k] = len(graph.loops[k].latches)
+        for k in graph.nodes[loop.head].loops:  # what they wanted is decided anew
+            marking.wanted[k] = [latch for latch in marking.wanted[k] if latch not in loop.body]

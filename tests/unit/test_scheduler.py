@@ -85,6 +85,8 @@ class Walk:
             if node.plan.join == "all":
                 assert EdgeStatus.PENDING not in states
                 assert EdgeStatus.HELD not in states
+                near = [self.graph.edges[index].source for index in node.ins if not self.graph.edges[index].leaves]
+                assert {self.marking.node[source] for source in near}.isdisjoint({NodeStatus.READY, NodeStatus.RUNNING})
 
     def outcome(self) -> tuple[Any, ...]:
         """What must not depend on the order in which results arrive."""

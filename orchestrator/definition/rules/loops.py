@@ -47,16 +47,6 @@ def loops_nest(draft: Draft) -> Iterator[Issue]:
             heads = f"`{flow.ids[one.head]}` and `{flow.ids[other.head]}`"
             message = f"The loops that begin at {heads} overlap, and neither holds the other"
             yield draft.issue("DEF036", flow.links[other.back[0]].path, message, "Nest them, or take them apart.")
-    # Outer loops come before inner ones.
-    for outer, inner in combinations(flow.loops, 2):
-        if not outer.body >> inner.head & 1:
-            continue
-        for index in outer.back:
-            if inner.body >> flow.ends[index][0] & 1:
-                link, head = flow.links[index], flow.ids[inner.head]
-                message = f"The way back to `{link.target}` leaves from inside the inner loop that begins at `{head}`"
-                hint = f"Let `{link.source}` leave the inner loop, and lead back from there."
-                yield draft.issue("DEF036", link.path, message, hint)
 
 
 def joins_in_loops_are_clear(draft: Draft) -> Iterator[Issue]:
