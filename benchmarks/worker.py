@@ -1,14 +1,16 @@
 """The worker under measurement, in a process of its own: the production one, with hand-written workflows beside ours.
 
 It answers each line on its input with the CPU seconds it has used so far, once it has come to rest. The word
-``collect`` has it collect garbage first. It stops when its input ends.
+``collect`` has it collect garbage first. It stops when its input ends. Nothing but answers is on its output.
 """
 
 import asyncio
 import gc
+import os
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
@@ -33,6 +35,13 @@ async def _client(address: str) -> Client:
     return Client(**config)
 
 
+def _answers() -> TextIO:
+    """What was the output. Temporal's native part logs to the output too; from now on that goes with the errors."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
 async def _cpu_at_rest() -> float:
     """CPU seconds of this process, user and system, all threads, once it does next to nothing any more."""
     used = time.process_time()
@@ -49,13 +58,14 @@ async def main(address: str, task_queue: str, definitions: str) -> None:
     settings = load_settings(
         _env_file=None, task_queue=task_queue, definitions_dir=Path(definitions), graceful_shutdown_timeout=0
     )
+    answers = _answers()
     client = await _client(address)
     async with open_dependencies(settings) as dependencies, build_worker(client, settings, dependencies=dependencies):
-        print(READY, flush=True)
+        print(READY, file=answers, flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line.strip() == "collect":
                 gc.collect()
-            print(await _cpu_at_rest(), flush=True)
+            print(await _cpu_at_rest(), file=answers, flush=True)
 
 
 if __name__ == "__main__":

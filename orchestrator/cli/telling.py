@@ -5,8 +5,8 @@ from pydantic import ValidationError
 from orchestrator.cli.output import data, out, say
 from orchestrator.cli.render import label, show_questions
 from orchestrator.cli.requests import read_json
-from orchestrator.cli.session import on_server
-from orchestrator.contracts import Message
+from orchestrator.cli.session import Session, on_server
+from orchestrator.contracts import Message, SubmitReply
 from orchestrator.errors import RequestError
 
 __all__ = ["answer", "cancel", "message", "send"]
@@ -30,7 +30,14 @@ def message(text: str | None, values: str | None, node: str | None, message_id: 
 
 def answer(run_id: str, given: Message, *, as_json: bool) -> None:
     """Submit an answer, and print what is awaited now."""
-    reply = on_server(lambda session: session.orchestrator.answer(run_id, given))
+
+    async def submit(session: Session) -> SubmitReply:
+        reply = await session.orchestrator.answer(run_id, given)
+        # The reply leaves the run before its next node has started; a question that follows at once is known now.
+        awaiting = await session.orchestrator.awaiting(run_id)
+        return reply.model_copy(update={"awaiting": tuple(awaiting)})
+
+    reply = on_server(submit)
     if as_json:
         data(reply.model_dump(mode="json"))
         return

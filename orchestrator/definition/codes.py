@@ -32,7 +32,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF033": "a node leads to itself without `max_visits`",
         "DEF034": "a cycle has no bound",
         "DEF035": "`max_visits` on an edge that closes no loop",
-        "DEF036": "two loops overlap and neither holds the other",
+        "DEF036": "two loops overlap and neither holds the other, or each waits for the other to end",
         "DEF037": "a `join: any` node inside a loop is fed from inside and from outside of it",
         "DEF038": "edges are written for a node whose config declares its ways out",
         "DEF039": "nothing leads to a node, and it leads nowhere",

@@ -83,7 +83,7 @@ class Scheduler:
         chosen = self._choose(node)
         if chosen is not None and (loop := self._graph.edges[chosen].loop) is not None:
             marking.wanted[loop].append(number)
-            self._to_check.append(loop)
+            self._check_turns(node)
         else:
             for index in node.outs:
                 taken = index == chosen if node.plan.exclusive else self._open(index)
@@ -128,8 +128,11 @@ class Scheduler:
         for loop in node.loops:
             if node.backs and self._closed(loop):
                 self._release(loop)
-            if self._marking.wanted[loop]:
-                self._to_check.append(loop)
+        self._check_turns(node)
+
+    def _check_turns(self, node: Node) -> None:
+        """A node came to rest: loops around it may have waited for that."""
+        self._to_check.extend(loop for loop in reversed(node.loops) if self._marking.wanted[loop])
 
     def _release(self, loop: int) -> None:
         """The loop is over: what was not taken is now known."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import islice
 from typing import Any
 
 from temporalio import workflow
@@ -88,14 +89,23 @@ class Engine:
         return self._visits.usage
 
     @property
+    def total_usage(self) -> Usage:
+        """What all model calls took so far."""
+        return self._visits.total_usage
+
+    @property
     def working(self) -> bool:
         """Whether an activity of this run is under way, or about to be."""
         return self._working > 0
 
     @property
-    def running(self) -> list[str]:
-        """The visits under way, waiting ones among them."""
-        return [self._label(number) for number in self._tasks]
+    def under_way(self) -> int:
+        """How many visits are under way, waiting ones among them."""
+        return len(self._tasks)
+
+    def some_under_way(self, most: int) -> list[str]:
+        """The oldest visits under way, at most ``most``."""
+        return [self._label(number) for number in islice(self._tasks, most)]
 
     async def run(self) -> dict[str, Any]:
         """Run to the end.

@@ -167,21 +167,17 @@ class GraphWorkflow:
         return "running"
 
     def _total_usage(self) -> Usage:
-        total = Usage()
-        for usage in self._engine.usage.values() if self._engine else ():
-            total = total.plus(usage)
-        return total
+        return self._engine.total_usage if self._engine else Usage()
 
     def _changed(self) -> None:
         """Show the world where the run stands. Called once whenever it comes to rest."""
         status = self._status
-        running = self._engine.running if self._engine else []
         awaiting = self._inbox.awaiting
         if self._result is None:
             current = awaiting[0].node if status == "awaiting_input" else None
             self._visibility.show(RunStatus=status, CurrentNode=current)
         done = len(self._journal.path) + self._journal.path_omitted
-        workflow.set_current_details(details(status, running, awaiting, done, self._total_usage()))
+        workflow.set_current_details(details(status, self._engine, awaiting, done, self._total_usage()))
 
     @workflow.signal(name="message", description="An answer: {text?, values?, message_id?, node?}")
     def message(self, raw: RawValue = NOTHING) -> None:

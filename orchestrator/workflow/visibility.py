@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from orchestrator.contracts import Awaiting, RunStatus, SearchAttribute, Usage
+from orchestrator.workflow.engine import Engine
 
 __all__ = ["Visibility", "details"]
 
@@ -38,12 +39,12 @@ class Visibility:
             workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType] - the SDK's gap
 
 
-def details(status: RunStatus, running: Sequence[str], awaiting: Sequence[Awaiting], done: int, usage: Usage) -> str:
+def details(status: RunStatus, engine: Engine | None, awaiting: Sequence[Awaiting], done: int, usage: Usage) -> str:
     """The run's live details, as markdown: where it is, what it waits for, what it cost."""
     lines = [f"**{status}** · {done} visits finished"]
-    if running:
-        named = ", ".join(f"`{label}`" for label in running[:_MOST_NAMED])
-        more = f" and {len(running) - _MOST_NAMED} more" if len(running) > _MOST_NAMED else ""
+    if engine is not None and engine.under_way:
+        named = ", ".join(f"`{label}`" for label in engine.some_under_way(_MOST_NAMED))
+        more = f" and {engine.under_way - _MOST_NAMED} more" if engine.under_way > _MOST_NAMED else ""
         lines.append(f"Under way: {named}{more}")
     lines += [
         f"Waits at `{item.node}` since {item.since}: {item.question[:_MOST_OF_A_QUESTION]}"

@@ -11,7 +11,7 @@ from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, NodeCal
 from orchestrator.errors import NodeError, TooLargeError
 from orchestrator.graph.data import RunData
 from orchestrator.graph.plan import Plan, PlanNode, Template
-from orchestrator.graph.schema import problems
+from orchestrator.graph.schema import check_schema, problems
 from orchestrator.graph.values import prune
 from orchestrator.workflow import dispatch
 from orchestrator.workflow.inbox import Inbox, Question
@@ -42,6 +42,7 @@ class Visits:
         changed: Callable[[], None],
     ) -> None:
         self.usage: dict[str, Usage] = {}
+        self.total_usage = Usage()
         self._data = data
         self._context = context
         self._heartbeat_timeout = heartbeat_timeout
@@ -63,13 +64,18 @@ class Visits:
             context=self._context,
         )
         result = await dispatch.perform(plan, call, self._heartbeat_timeout)
-        if usage := result.get("usage"):
-            self.usage[plan.id] = self.usage.get(plan.id, Usage()).plus(Usage.model_validate(usage))
+        if result.get("usage"):
+            usage = Usage.model_validate(result["usage"])
+            self.usage[plan.id] = self.usage.get(plan.id, Usage()).plus(usage)
+            self.total_usage = self.total_usage.plus(usage)
         return result["output"]
 
     async def ask(self, plan: PlanNode, visit: int) -> dict[str, Any]:
         """Ask a node's question and wait for the answer. Returns the node's output."""
         config = await self._value(plan.config, f"{dispatch.label(plan.id, visit)}:question")
+        question, schema = config["question"], config.get("answer")
+        if schema is not None:
+            check_schema(schema)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
         def answered(value: Any, message: Message) -> None:
@@ -79,8 +85,8 @@ class Visits:
         awaiting = Awaiting(
             node=plan.id,
             visit=visit,
-            question=str(config["question"]),
-            answer_schema=config.get("answer"),
+            question=question if isinstance(question, str) else to_json(question).decode(),
+            answer_schema=schema,
             since=workflow.now().isoformat(),
         )
         self._inbox.ask(Question(awaiting, answered))

@@ -225,6 +225,18 @@ async def test_a_runaway_expression_ends_the_run_instead_of_stalling_the_worker(
     assert result.error.code == "EXPRESSION_TOO_COSTLY"
 
 
+async def test_a_question_whose_schema_turns_out_to_be_none_fails_its_node(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    question = {"id": "q", "type": "UserInput", "config": {"question": "?", "answer": "{{ inputs.schema }}"}}
+    definition = graph([question], inputs={"schema": {"type": "object"}})
+    async with running_worker():
+        result = await runs.run(definition, {"schema": {"type": "strin"}})
+
+    assert result.error is not None
+    assert (result.error.code, result.error.node) == ("INPUT_INVALID", "q")
+
+
 async def test_outputs_that_do_not_fit_their_types_fail_the_run(runs: Runs, running_worker: RunningWorker) -> None:
     definition = graph([data("a", "text")], outputs={"n": {"value": "{{ nodes.a.data }}", "type": "integer"}})
     async with running_worker():

@@ -221,3 +221,15 @@ def test_a_cycle_is_named_from_node_to_node() -> None:
 
     assert issue.message == "A cycle without a bound: b -> c -> b"
     assert issue.hint == "Give the way from `c` to `b` a `max_visits`."
+
+
+def test_loops_that_can_each_end_only_after_the_other_are_refused() -> None:
+    nodes = [text("a"), text("b"), text("c"), text("d")]
+    across = [edge("a", "d"), edge("c", "b")]
+    [issue] = issues(
+        nodes,
+        [edge("a", "b"), edge("c", "d"), *across, edge("b", "a", max_visits=2), edge("d", "c", max_visits=2)],
+    )
+
+    assert issue.code == "DEF036"
+    assert issue.message.startswith("The loops that begin at `a` and `c` wait for each other")

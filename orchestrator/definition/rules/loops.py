@@ -1,9 +1,11 @@
 """Rules about loops. They make sense only where every way leads somewhere."""
 
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 
 from orchestrator.definition.draft import Draft
+from orchestrator.definition.graph import Flow, bits
 from orchestrator.errors import Issue
 
 __all__ = ["back_edges_close_loops", "cycles_have_bounds", "joins_in_loops_are_clear", "loops_nest"]
@@ -47,6 +49,32 @@ def loops_nest(draft: Draft) -> Iterator[Issue]:
             heads = f"`{flow.ids[one.head]}` and `{flow.ids[other.head]}`"
             message = f"The loops that begin at {heads} overlap, and neither holds the other"
             yield draft.issue("DEF036", flow.links[other.back[0]].path, message, "Nest them, or take them apart.")
+
+    for heads in _entangled(flow):
+        named = " and ".join(f"`{flow.ids[head]}`" for head in heads)
+        message = f"The loops that begin at {named} wait for each other: ways lead from each into the other's body"
+        back = next(loop.back[0] for loop in flow.loops if loop.head == heads[-1])
+        yield draft.issue("DEF036", flow.links[back].path, message, "Let one of them end before the other begins.")
+
+
+def _entangled(flow: Flow) -> Iterator[tuple[int, ...]]:
+    """Heads of loops beside each other each of which can only end after the other: with bodies as nodes, a cycle."""
+    everything = (1 << len(flow.ids)) - 1
+    for scope in (everything, *(loop.body for loop in flow.loops)):
+        inside = [loop for loop in flow.loops if loop.body != scope and loop.body & scope == loop.body]
+        owner = {number: number for number in bits(scope)}
+        for loop in reversed(inside):  # outer loops come first, and so have the last word
+            owner.update((number, -1 - loop.head) for number in bits(loop.body))
+        ways: dict[int, set[int]] = {}
+        for index, (source, target) in enumerate(flow.ends):
+            forward = flow.links[index].max_visits is None and source in owner and target in owner
+            if forward and owner[source] != owner[target]:
+                ways.setdefault(owner[target], set()).add(owner[source])
+        try:
+            TopologicalSorter(ways).prepare()
+        except CycleError as error:
+            found: list[int] = error.args[1]
+            yield tuple(sorted({-1 - number for number in found if number < 0}))
 
 
 def joins_in_loops_are_clear(draft: Draft) -> Iterator[Issue]:

@@ -1,0 +1,146 @@
+"""The benchmarks' arithmetic, their table, and the graphs they measure."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks.figures import Figure, Pair, Sample, flatness, growth, ratios
+from benchmarks.machine import Machine
+from benchmarks.measures import DEFINITIONS, MEASURES
+from benchmarks.report import BEGIN, END, Report, as_markdown, as_table, write_block
+from orchestrator.compiler import compile_definition
+from orchestrator.definition.loader import load_mapping
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+MACHINE = Machine(
+    processor="Abacus",
+    cores=2,
+    memory_gib=7.9,
+    system="Linux x86_64",
+    python="3.11.7",
+    temporalio="1.35.0",
+    server="1.32.0",
+    load=0.25,
+)
+
+
+def pair(ours: float, by_hand: float) -> Pair:
+    return Pair(ours=Sample(wall=ours, cpu=3 * ours), by_hand=Sample(wall=by_hand, cpu=by_hand))
+
+
+def figure(*samples: float, target: float | None = 1.15, unit: str = "ratio") -> Figure:
+    return Figure(measure="chain", what="chain: wall time", unit=unit, samples=samples, target=target, note="6.5 ms")
+
+
+def report(*figures: Figure) -> Report:
+    return Report(day=date(2026, 1, 2), command="python -m benchmarks", pairs=15, machine=MACHINE, figures=figures)
+
+
+def test_a_ratio_compares_what_was_measured_one_right_after_the_other() -> None:
+    pairs = [pair(1.0, 2.0), pair(30.0, 20.0)]
+
+    assert ratios(pairs, "wall") == (0.5, 1.5)
+    assert ratios(pairs, "cpu") == (1.5, 4.5)
+
+
+def test_the_median_is_the_middle_sample_and_the_spread_goes_from_the_least_to_the_most() -> None:
+    measured = figure(1.3, 0.9, 1.1)
+
+    assert measured.median == 1.1
+    assert measured.spread == (0.9, 1.3)
+
+
+@pytest.mark.parametrize(
+    ("samples", "target", "verdict"),
+    [
+        ((1.0, 1.15, 9.0), 1.15, "met"),
+        ((1.0, 1.154, 9.0), 1.15, "met"),
+        ((1.0, 1.156, 9.0), 1.15, "missed"),
+        ((9.0,), None, ""),
+    ],
+)
+def test_a_target_is_met_when_the_median_as_it_is_shown_is_within_it(
+    samples: tuple[float, ...], target: float | None, verdict: str
+) -> None:
+    assert figure(*samples, target=target).verdict == verdict
+
+
+def test_growth_is_what_each_further_node_adds() -> None:
+    assert growth((10, 50, 100), (70.0, 310.0, 610.0)) == (6.0, 6.0)
+
+
+def test_flatness_is_one_when_a_node_costs_the_same_however_many_there_are() -> None:
+    assert flatness((500.0, 500.0, 500.0)) == 1.0
+    assert flatness((500.0, 750.0, 1000.0)) == 2.0
+
+
+def test_the_table_shows_target_median_spread_verdict_and_the_command() -> None:
+    console = Console(width=150, record=True, quiet=True)
+    console.print(as_table(report(figure(1.0, 1.2, 1.3), figure(2.0, target=None, unit="ms"))))
+    lines = console.export_text()
+
+    assert "≤ 1.15" in lines
+    assert "1.20" in lines
+    assert "1.00 to 1.30" in lines
+    assert "missed" in lines
+    assert "2.00 ms" in lines
+    assert "python -m benchmarks" in lines
+
+
+def test_the_markdown_says_on_what_it_was_measured_and_how_to_measure_each_figure_again() -> None:
+    intro, _, header, rule, row = as_markdown(report(figure(1.0, 1.1, 1.3))).splitlines()
+
+    assert "2 cores of Abacus, 8 GiB of memory" in intro
+    assert "Python 3.11.7" in intro
+    assert "load average before: 0.2" in intro
+    assert header.count("|") == rule.count("|") == row.count("|")
+    assert row.startswith("| chain: wall time | ≤ 1.15 | 1.10 | 1.00 to 1.30 |  | met | 6.5 ms |")
+    assert row.endswith("| `python -m benchmarks --only chain` |")
+
+
+def test_only_the_block_between_the_markers_is_written_and_writing_again_changes_nothing(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+
+    write_block(page, "new")
+    once = page.read_text(encoding="utf-8")
+    write_block(page, "new")
+
+    assert once == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    assert page.read_text(encoding="utf-8") == once
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_page_without_exactly_one_pair_of_markers_is_left_alone(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"page\.md must have"):
+        write_block(page, "new")
+
+    assert page.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_measured_graph_is_a_definition_with_the_nodes_its_name_says(name: str) -> None:
+    plan = compile_definition(load_mapping(DEFINITIONS[name]))
+
+    assert len(plan.nodes) == int(name.rpartition("-")[2])
+    assert {node.tier for node in plan.nodes} == {"quick" if name.startswith(("quick", "conditional")) else "work"}
+    assert plan.outputs.exact
+
+
+def test_a_condition_stands_on_each_edge_of_the_conditional_chain() -> None:
+    plan = compile_definition(load_mapping(DEFINITIONS["conditional-100"]))
+
+    assert len(plan.edges) == 99
+    assert all(edge.when is not None for edge in plan.edges)
+
+
+def test_the_page_about_performance_has_a_place_for_the_figures_and_names_every_measure() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+
+    assert text.count(BEGIN) == text.count(END) == 1
+    assert [name for name in MEASURES if f"`{name}`" not in text] == []
