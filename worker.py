@@ -17,7 +17,6 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities import Dependencies, all_activities
 from activities.providers.base import ChatProvider
-from activities.providers.openai_compatible import OpenAICompatible
 from activities.providers.simulated import Simulated
 from activities.resolve import ResolveDefinition
 from orchestrator.connect import connect, connection_config
@@ -29,7 +28,7 @@ from orchestrator.settings import Settings, load_settings
 from orchestrator.workflow.interpreter import GraphWorkflow
 from orchestrator.workflow.surplus import OneArgument
 
-__all__ = ["build_worker", "main", "open_dependencies", "run_until"]
+__all__ = ["build_worker", "main", "open_dependencies", "run_until", "start_logs"]
 
 EXIT_OK = 0
 EXIT_SETTINGS = 2
@@ -49,6 +48,8 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     async with AsyncExitStack() as open_parts:
         if key or settings.openai_base_url:
+            from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
+
             openai = OpenAICompatible(api_key=key, base_url=settings.openai_base_url)
             open_parts.push_async_callback(openai.close)
             chat[OPENAI] = openai
@@ -123,7 +124,8 @@ async def _serve(settings: Settings) -> None:
     _log.info("worker stopped")
 
 
-def _configure_logs(settings: Settings) -> None:
+def start_logs(settings: Settings) -> None:
+    """Logs as the settings say, with every secret of theirs masked and each run, node and attempt in fields."""
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     configure_logs(settings.log_level, settings.log_format, secrets=(key, connection_config().get("api_key", "")))
     # Run, node and attempt are fields of each line; Temporal would append them to its text as well.
@@ -139,7 +141,7 @@ def main() -> int:
     """
     try:
         settings = load_settings()
-        _configure_logs(settings)
+        start_logs(settings)
         asyncio.run(_serve(settings))
     except OrchestratorError as error:
         sys.stderr.write(f"worker: {error.message}\n")

@@ -19,6 +19,7 @@ _OVER: Mapping[WorkflowExecutionStatus, str] = {
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
+_GOING_ON = ("running", "awaiting_input", "needs_attention", "paused", "cancelling")
 _STATUS, _NAME, _NODE, _TENANT = (
     SearchAttributeKey.for_keyword(name)
     for name in (
@@ -52,6 +53,8 @@ def list_query(status: str | None, name: str | None) -> str:
         RequestError: One of them cannot be a status or a name.
     """
     query = f"WorkflowType = '{WORKFLOW_TYPE}'"
+    if status in _GOING_ON:  # a run that the server ended could not take its status back
+        query += " AND ExecutionStatus = 'Running'"
     if status is not None:
         query += f" AND {SearchAttribute.RUN_STATUS} = {_quoted(status)}"
     if name is not None:

@@ -31,21 +31,21 @@ def register(app: typer.Typer) -> None:
 
 def validate(files: Files, *, as_json: options.Json = False) -> None:
     """Check definitions and list every problem."""
-    from orchestrator.cli import authoring  # noqa: PLC0415 - reads definitions, which takes time to import
+    from orchestrator.cli import authoring
 
     raise typer.Exit(authoring.validate(files, as_json=as_json))
 
 
 def graph(definition: options.DefinitionArgument, *, form: Format = "mermaid", as_json: options.Json = False) -> None:
     """Draw the graph of a definition."""
-    from orchestrator.cli import authoring  # noqa: PLC0415 - reads definitions, which takes time to import
+    from orchestrator.cli import authoring
 
     authoring.graph(definition, form=form, as_json=as_json)
 
 
 def nodes(node_type: TypeArgument = None, *, as_json: options.Json = False) -> None:
     """List the node types, or show one in full."""
-    from orchestrator.cli import catalogue  # noqa: PLC0415 - reads the models, which takes time to import
+    from orchestrator.cli import catalogue
 
     catalogue.nodes(node_type, as_json=as_json)
 
@@ -59,6 +59,6 @@ def new(
     as_json: options.Json = False,
 ) -> None:
     """Write a new definition to start from."""
-    from orchestrator.cli import authoring  # noqa: PLC0415 - reads definitions, which takes time to import
+    from orchestrator.cli import authoring
 
     authoring.new(name, template=template, folder=folder, force=force, as_json=as_json)

@@ -17,6 +17,6 @@ def demo(*, answer: options.Answer = None, as_json: options.Json = False) -> Non
 
     Starts a server with its Web UI, a worker and a small web service, all in this process or its children.
     """
-    from orchestrator.cli import demonstration  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import demonstration
 
     raise typer.Exit(demonstration.demo(answer or (), as_json=as_json))

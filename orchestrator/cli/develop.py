@@ -25,6 +25,6 @@ def dev(*, port: Port = None, ui_port: UiPort = None, db: Db = None) -> None:
 
     Ctrl-C or SIGTERM stops them: nodes in flight may finish first. Runs are kept in a file.
     """
-    from orchestrator.cli import serving  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import serving
 
     serving.serve(port, ui_port, db)

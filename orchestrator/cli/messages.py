@@ -30,7 +30,7 @@ def answer(
 
     The answer is checked; what the run asks next is printed.
     """
-    from orchestrator.cli import telling  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import telling
 
     telling.answer(run, telling.message(text, values, node, message_id), as_json=as_json)
 
@@ -48,13 +48,13 @@ def send(
 
     The run keeps it until a question waits for it; `progress` shows it as REJECTED when it cannot be used.
     """
-    from orchestrator.cli import telling  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import telling
 
     telling.send(run, telling.message(text, values, node, message_id), as_json=as_json)
 
 
 def cancel(run: options.RunArgument, *, as_json: options.Json = False) -> None:
     """Ask a run to cancel. It stops what is under way and ends."""
-    from orchestrator.cli import telling  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import telling
 
     telling.cancel(run, as_json=as_json)

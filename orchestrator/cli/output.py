@@ -46,9 +46,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO 
     if not target.isatty():
         target.writelines("\t".join(" ".join(clean(cell).split()) for cell in row) + "\n" for row in rows)
         return
-    from rich.console import Console  # noqa: PLC0415 - most commands never draw, and it takes a tenth of a second
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:

@@ -56,7 +56,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
 
     Its progress is shown as it goes; its questions are asked at the terminal, or answered by --answer.
     """
-    from orchestrator.cli import running  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import running
 
     context, limits = _about(tenant, user, conversation, tag), _limits(timeout, max_steps, max_parallel, max_cost)
     command = running.Command(definition, inputs, value or (), run_id, context, limits)
@@ -80,7 +80,7 @@ def start(  # noqa: PLR0913 - one parameter for each option
     as_json: options.Json = False,
 ) -> None:
     """Start a run and print its id, without waiting for it."""
-    from orchestrator.cli import running  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import running
 
     context, limits = _about(tenant, user, conversation, tag), _limits(timeout, max_steps, max_parallel, max_cost)
     command = running.Command(definition, inputs, value or (), run_id, context, limits)
@@ -88,7 +88,7 @@ def start(  # noqa: PLR0913 - one parameter for each option
 
 
 def _about(tenant: str | None, user: str | None, conversation: str | None, tags: list[str] | None) -> dict[str, Any]:
-    from orchestrator.cli.requests import pairs  # noqa: PLC0415 - reads definitions, which takes time to import
+    from orchestrator.cli.requests import pairs
 
     return {"tenant": tenant, "user": user, "conversation_id": conversation, "tags": pairs("--tag", tags or ())}
 

@@ -6,17 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import temporalio.activity
-import temporalio.workflow
-
 from orchestrator.cli.output import say
 from orchestrator.cli.session import web_ui
 from orchestrator.connect import DEFAULT_ADDRESS, connect_to, connection_config
 from orchestrator.devserver import DevServer, ensure_server, register_search_attributes
 from orchestrator.errors import ServerUnavailableError
-from orchestrator.logs import configure_logs
 from orchestrator.settings import Settings, load_settings
-from worker import build_worker, open_dependencies, run_until
+from worker import build_worker, open_dependencies, run_until, start_logs
 
 __all__ = ["serve"]
 
@@ -26,15 +22,8 @@ _LOOK_S = 1.0
 def serve(port: int | None, ui_port: int | None, db: Path | None) -> None:
     """Serve until SIGINT or SIGTERM; nodes in flight may finish, then the server stops if it was started here."""
     settings = load_settings()
-    _configure_logs(settings)
+    start_logs(settings)
     asyncio.run(_serve(settings, port, ui_port, (db or settings.dev_db_file).absolute()))
-
-
-def _configure_logs(settings: Settings) -> None:
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
-    configure_logs(settings.log_level, settings.log_format, secrets=(key, connection_config().get("api_key", "")))
-    temporalio.workflow.logger.workflow_info_on_message = False
-    temporalio.activity.logger.activity_info_on_message = False
 
 
 async def _serve(settings: Settings, port: int | None, ui_port: int | None, db: Path) -> None:

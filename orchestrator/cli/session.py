@@ -111,7 +111,7 @@ async def embedded(settings: Settings) -> AsyncGenerator[Session]:
 @asynccontextmanager
 async def working(client: Client, settings: Settings) -> AsyncGenerator[None]:
     """A worker in this process, as long as the context lasts. What fails shows in the progress, not in a log."""
-    from worker import build_worker, open_dependencies  # noqa: PLC0415 - brings every provider along
+    from worker import build_worker, open_dependencies
 
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)
     brief = settings.model_copy(update={"graceful_shutdown_timeout": 1.0})

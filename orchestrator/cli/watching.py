@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def status(run: options.RunArgument, *, as_json: options.Json = False) -> None:
     """Show where a run stands and what it waits for."""
-    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import looking
 
     looking.status(run, as_json=as_json)
 
@@ -46,7 +46,7 @@ def progress(
     as_json: options.Json = False,
 ) -> None:
     """Show the events of a run."""
-    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import looking
 
     looking.progress(run, after=after, follow=follow, as_json=as_json)
 
@@ -61,7 +61,7 @@ def result(
 
     With --no-wait, print how the run stands.
     """
-    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import looking
 
     raise typer.Exit(looking.result(run, wait=wait, as_json=as_json))
 
@@ -71,13 +71,13 @@ def state(run: options.RunArgument) -> None:
 
     Each node's status and output, shared state, inputs, and the result so far.
     """
-    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import looking
 
     looking.state(run)
 
 
 def list_runs(*, status: Status = None, name: Name = None, limit: Limit = 50, as_json: options.Json = False) -> None:
     """List the newest runs. The server's index may lag by a moment."""
-    from orchestrator.cli import looking  # noqa: PLC0415 - starts a client, which takes a second to import
+    from orchestrator.cli import looking
 
     looking.list_runs(status=status, name=name, limit=limit, as_json=as_json)

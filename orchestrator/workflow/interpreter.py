@@ -69,6 +69,11 @@ def _speaks_plainly(
     return wrapper
 
 
+def _at_rest() -> bool:
+    """True: conditions are looked at when nothing is left to do in this task, so what follows at once has been done."""
+    return True
+
+
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[OrchestratorError])
 class GraphWorkflow:
     """Runs a graph. Everything that comes in is taken raw and decoded here: what the SDK cannot decode wedges a run."""
@@ -205,6 +210,7 @@ class GraphWorkflow:
             raise NothingAwaitedError(f"the run has ended ({self._result.status})")
         self._known(message)
         applied = self._inbox.apply(message)
+        await workflow.wait_condition(_at_rest)
         return SubmitReply(node=applied.node, visit=applied.visit, awaiting=self._inbox.awaiting)
 
     @submit.validator

@@ -1,4 +1,4 @@
-"""Replays recorded histories against the interpreter as it is; needs no server: ``python -m tests.histories.replay``."""
+"""Replays recorded histories on the interpreter as it is; needs no server: ``python -m tests.histories.replay``."""
 
 import asyncio
 import sys

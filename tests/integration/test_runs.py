@@ -242,6 +242,7 @@ async def test_answers_count_once_and_those_that_do_not_fit_are_refused(
             await runs.door.answer(run_id, Message(text="4"))
 
     assert (applied.node, again.node, again.visit) == ("first", "first", 1)
+    assert [awaiting.node for awaiting in applied.awaiting] == ["second"]
     assert result.outputs == {"first": 1}
 
 

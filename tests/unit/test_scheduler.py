@@ -13,6 +13,7 @@ from orchestrator.definition.loader import load_mapping
 from orchestrator.errors import DefinitionError
 from orchestrator.graph.index import Edge, Graph
 from orchestrator.graph.marking import EdgeStatus, Marking, NodeStatus
+from orchestrator.graph.plan import NodeId
 from orchestrator.graph.scheduler import Effects, Scheduler
 
 Visit = tuple[str, int]
@@ -21,7 +22,9 @@ MOST_VISITS = 5_000
 
 def graph_of(nodes: Mapping[str, Mapping[str, Any]], edges: list[dict[str, Any]]) -> Graph:
     """A graph of ``DataInput`` nodes; a node may say ``join``, ``cancel_others`` or be a ``Router``."""
-    written = [{"id": name, "type": "DataInput", "config": {"data": {}}, **rest} for name, rest in nodes.items()]
+    written: list[dict[str, Any]] = [
+        {"id": name, "type": "DataInput", "config": {"data": {}}, **rest} for name, rest in nodes.items()
+    ]
     return Graph(
         compile_definition(load_mapping({"name": "random", "version": "1.0.0", "nodes": written, "edges": edges}))
     )
@@ -241,7 +244,7 @@ def test_join_any_starts_once_with_the_first_and_cancels_the_others_when_asked()
     done = walk(graph, order=lambda count: count - 1)
 
     assert done.visits == [("a", 1), ("fast", 1), ("d", 1)]
-    assert done.marking.node[graph.numbers["slow"]] == NodeStatus.CANCELLED
+    assert done.marking.node[graph.numbers[NodeId("slow")]] == NodeStatus.CANCELLED
 
 
 def test_a_loop_turns_until_its_bound_and_only_then_goes_on() -> None:
