@@ -123,11 +123,13 @@ class Engine:
             self._apply(self._scheduler.begin())
             self._advance()
             await self._done
-            return await self._visits.outputs(self.graph.plan)
-        finally:
-            if expiry is not None:
-                expiry.cancel()
-            await self._stop()
+            outputs = await self._visits.outputs(self.graph.plan)
+        except (Exception, asyncio.CancelledError):
+            # Not `finally`: when a worker stops, waiting runs are dropped with a GeneratorExit, and must await nothing.
+            await self._stop(expiry)
+            raise
+        await self._stop(expiry)
+        return outputs
 
     def _arm_timeout(self) -> asyncio.Task[None] | None:
         timeout = self._limits.timeout
@@ -140,8 +142,8 @@ class Engine:
 
         return asyncio.create_task(expire())
 
-    async def _stop(self) -> None:
-        tasks = list(self._tasks.values())
+    async def _stop(self, expiry: asyncio.Task[None] | None) -> None:
+        tasks = list(self._tasks.values()) if expiry is None else [expiry, *self._tasks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -59,7 +59,7 @@ def _speaks_plainly(
         try:
             return await handler(self, *args, **kwargs)
         except OrchestratorError as error:
-            raise _told(error) from error
+            raise _told(error) from None
         except ApplicationError:
             raise
         except Exception as error:
@@ -84,31 +84,32 @@ class GraphWorkflow:
         self._visibility = Visibility(())
         self._engine: Engine | None = None
         self._result: RunResult | None = None
-        self._cancelling = False
+        self._unpublished = False
+        self._publisher: asyncio.Task[None] | None = None
 
     @workflow.run
     async def run(self, raw: RawValue = NOTHING) -> RunResult:
         """Run a ``RunRequest`` to its ``RunResult``."""
+        self._publisher = asyncio.create_task(self._publish())
         try:
             engine = await self._begin(decode(RunRequest, raw, RequestError))
             outputs = await engine.run()
         except asyncio.CancelledError:
-            self._end(self._standing("cancelled"))
+            await self._end(self._standing("cancelled"))
             raise
         except NodeFailure as failure:
-            self._fail("failed", failure.info)
+            await self._fail("failed", failure.info)
         except RunTimeoutError as error:
-            self._fail("timed_out", ErrorInfo(code=error.code, message=error.message))
+            await self._fail("timed_out", ErrorInfo(code=error.code, message=error.message))
         except OrchestratorError as error:
-            self._fail("failed", ErrorInfo(code=error.code, message=error.message, details=error.details))
+            await self._fail("failed", ErrorInfo(code=error.code, message=error.message, details=error.details))
         except FailureError as error:  # of resolving or rendering: a local activity's own error, or one around it
             if is_cancelled_exception(error):
-                self._end(self._standing("cancelled"))
+                await self._end(self._standing("cancelled"))
                 raise
-            self._fail("failed", dispatch.error_info(error))
+            await self._fail("failed", dispatch.error_info(error))
         result = self._standing("completed", outputs=outputs)
-        self._end(result)
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self._end(result)
         return result
 
     async def _begin(self, request: RunRequest) -> Engine:
@@ -123,17 +124,20 @@ class GraphWorkflow:
             RunStatus="running",
         )
         self._journal.add("RUN_STARTED", definition=graph.plan.name, version=graph.plan.version)
-        engine = Engine(resolved, graph, request.context, self._journal, self._inbox, self._changed)
+        engine = Engine(resolved, graph, request.context, self._journal, self._inbox, self._note_change)
         self._engine = engine
         return engine
 
-    def _fail(self, status: RunStatus, info: ErrorInfo) -> NoReturn:
+    async def _fail(self, status: RunStatus, info: ErrorInfo) -> NoReturn:
         result = self._standing(status, error=info)
-        self._end(result)
+        await self._end(result)
         raise ApplicationError(info.message, result, type=info.code, non_retryable=True)
 
-    def _end(self, result: RunResult) -> None:
+    async def _end(self, result: RunResult) -> None:
+        """Let the world know how the run ended, and handlers that wait finish."""
         self._result = result
+        if self._publisher is not None:
+            self._publisher.cancel()
         for message in self._inbox.clear():
             self._journal.reject(message, NothingAwaitedError("the run has ended"))
         match result.status:
@@ -147,7 +151,8 @@ class GraphWorkflow:
                 error = result.error
                 self._journal.add("RUN_FAILED", **(error.model_dump(include={"code", "message"}) if error else {}))
         self._visibility.show(RunStatus=result.status)
-        self._changed()
+        self._show_details()
+        await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _standing(
         self, status: RunStatus, *, outputs: dict[str, Any] | None = None, error: ErrorInfo | None = None
@@ -174,15 +179,23 @@ class GraphWorkflow:
     def _total_usage(self) -> Usage:
         return self._engine.total_usage if self._engine else Usage()
 
-    def _changed(self) -> None:
-        """Show the world where the run stands. Called once whenever it comes to rest."""
-        status = self._status
-        awaiting = self._inbox.awaiting
-        if self._result is None:
-            current = awaiting[0].node if status == "awaiting_input" else None
+    def _note_change(self) -> None:
+        self._unpublished = True
+
+    async def _publish(self) -> None:
+        """Show the world where the run stands, once whenever it comes to rest: each change costs an event."""
+        while True:
+            await workflow.wait_condition(lambda: self._unpublished)
+            self._unpublished = False
+            status = self._status
+            current = self._inbox.awaiting[0].node if status == "awaiting_input" else None
             self._visibility.show(RunStatus=status, CurrentNode=current)
+            self._show_details()
+
+    def _show_details(self) -> None:
         done = len(self._journal.path) + self._journal.path_omitted
-        workflow.set_current_details(details(status, self._engine, awaiting, done, self._total_usage()))
+        usage = self._total_usage()
+        workflow.set_current_details(details(self._status, self._engine, self._inbox.awaiting, done, usage))
 
     @workflow.signal(name="message", description="An answer: {text?, values?, message_id?, node?}")
     def message(self, raw: RawValue = NOTHING) -> None:
@@ -219,7 +232,7 @@ class GraphWorkflow:
         try:
             decode(Message, raw, MessageError)
         except OrchestratorError as error:
-            raise _told(error) from error
+            raise _told(error) from None
 
     def _known(self, message: Message) -> None:
         if message.node is not None and self._engine is not None and message.node not in self._engine.graph.numbers:
