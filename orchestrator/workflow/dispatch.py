@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue, RetryPolicy
@@ -16,8 +16,6 @@ from orchestrator.contracts import (
     RENDER_ACTIVITY,
     RESOLVE_ACTIVITY,
     ErrorInfo,
-    NodeCall,
-    RenderCall,
     RunRequest,
 )
 from orchestrator.errors import TooLargeError
@@ -60,7 +58,7 @@ async def render(value: Any, values: Mapping[str, Any], *, where: str) -> Any:
     """
     raw = await workflow.execute_local_activity(
         RENDER_ACTIVITY,
-        _payload(RenderCall(value=value, values=dict(values)), where),
+        _payload({"value": value, "values": values}, where),
         result_type=RawValue,
         start_to_close_timeout=_QUICK,
         retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
@@ -70,12 +68,13 @@ async def render(value: Any, values: Mapping[str, Any], *, where: str) -> Any:
     return from_json(raw.payload.data)
 
 
-async def perform(node: PlanNode, call: NodeCall, heartbeat_timeout: float) -> dict[str, Any]:
+async def perform(node: PlanNode, visit: int, call: dict[str, Any], heartbeat_timeout: float) -> dict[str, Any]:
     """Run a visit of a quick or work node.
 
     Args:
         node: The node.
-        call: What its activity is told.
+        visit: Which visit, from 1.
+        call: What its activity is told: a ``NodeCall``, as JSON.
         heartbeat_timeout: Seconds without a heartbeat after which a work node's worker counts as dead.
 
     Returns:
@@ -85,9 +84,9 @@ async def perform(node: PlanNode, call: NodeCall, heartbeat_timeout: float) -> d
         ActivityError: It failed for good.
         TooLargeError: What it reads is larger than a run may carry.
     """
-    payload = _payload(call, f"node `{call.node}`")
+    payload = _payload(call, f"node `{node.id}`")
     total = None if node.total_timeout is None else timedelta(seconds=node.total_timeout)
-    visit = label(call.node, call.visit)
+    name = label(node.id, visit)
     assert node.activity is not None  # noqa: S101 - quick and work nodes have one, by the compiler
     if node.tier == "quick":
         raw = await workflow.execute_local_activity(
@@ -97,8 +96,8 @@ async def perform(node: PlanNode, call: NodeCall, heartbeat_timeout: float) -> d
             start_to_close_timeout=timedelta(seconds=node.timeout),
             schedule_to_close_timeout=total,
             retry_policy=_policy(node.retry),
-            activity_id=visit,
-            summary=f"{visit} · {node.type}",
+            activity_id=name,
+            summary=f"{name} · {node.type}",
         )
     else:
         raw = await workflow.execute_activity(
@@ -109,8 +108,8 @@ async def perform(node: PlanNode, call: NodeCall, heartbeat_timeout: float) -> d
             schedule_to_close_timeout=total,
             heartbeat_timeout=timedelta(seconds=heartbeat_timeout),
             retry_policy=_policy(node.retry),
-            activity_id=visit,
-            summary=f"{visit} · {node.type}",
+            activity_id=name,
+            summary=f"{name} · {node.type}",
         )
     return from_json(raw.payload.data)
 
@@ -136,10 +135,10 @@ _TIMEOUTS = {
 }
 
 
-def _payload(call: NodeCall | RenderCall, where: str) -> RawValue:
+def _payload(call: dict[str, Any], where: str) -> RawValue:
     # Encoded once, here, so that its size is known before the command is issued: a command that is too large can not
     # be taken back, and its workflow task is retried for ever.
-    data = call.model_dump_json(exclude_defaults=True).encode()
+    data = to_json(call)
     if len(data) > MAX_PAYLOAD_BYTES:
         raise TooLargeError(
             f"{where} reads {len(data):,} bytes, more than the {MAX_PAYLOAD_BYTES:,} that one call may carry; "

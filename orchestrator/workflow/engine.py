@@ -234,7 +234,7 @@ class Engine:
             self._fail_node(self._describe(error, plan.id, visit))
             return
         self._journal.add("COMPLETED", plan.id, visit, **(output if plan.exclusive else {}))
-        self._journal.finished(dispatch.label(plan.id, visit))
+        self._journal.finish(dispatch.label(plan.id, visit))
         self._apply(effects)
 
     def _write(self, node: Node, visit: int, writes: dict[str, Any]) -> None:

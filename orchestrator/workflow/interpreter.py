@@ -84,7 +84,8 @@ class GraphWorkflow:
         self._visibility = Visibility(())
         self._engine: Engine | None = None
         self._result: RunResult | None = None
-        self._unpublished = False
+        self._standing_now: tuple[RunStatus, str | None] = ("running", None)
+        self._standing_shown = self._standing_now
         self._publisher: asyncio.Task[None] | None = None
 
     @workflow.run
@@ -180,21 +181,19 @@ class GraphWorkflow:
         return self._engine.total_usage if self._engine else Usage()
 
     def _note_change(self) -> None:
-        self._unpublished = True
+        self._show_details()
+        status = self._status
+        self._standing_now = (status, self._inbox.awaiting[0].node if status == "awaiting_input" else None)
 
     async def _publish(self) -> None:
-        """Show the world where the run stands, once whenever it comes to rest: each change costs an event."""
+        """Upsert where the run stands when it comes to rest there: what it only passes through costs no event."""
         while True:
-            await workflow.wait_condition(lambda: self._unpublished)
-            self._unpublished = False
-            status = self._status
-            current = self._inbox.awaiting[0].node if status == "awaiting_input" else None
-            self._visibility.show(RunStatus=status, CurrentNode=current)
-            self._show_details()
+            self._standing_shown = self._standing_now
+            self._visibility.show(RunStatus=self._standing_now[0], CurrentNode=self._standing_now[1])
+            await workflow.wait_condition(lambda: self._standing_now != self._standing_shown)
 
     def _show_details(self) -> None:
-        done = len(self._journal.path) + self._journal.path_omitted
-        usage = self._total_usage()
+        done, usage = self._journal.finished, self._total_usage()
         workflow.set_current_details(details(self._status, self._engine, self._inbox.awaiting, done, usage))
 
     @workflow.signal(name="message", description="An answer: {text?, values?, message_id?, node?}")

@@ -1,6 +1,7 @@
 """What happened in a run, kept for the ``progress`` query."""
 
 from collections import deque
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import workflow
@@ -21,7 +22,13 @@ class Journal:
         self._events: deque[dict[str, Any]] = deque(maxlen=_KEPT)
         self._seq = 0
         self._path: deque[str] = deque(maxlen=_PATH_KEPT)
-        self.path_omitted = 0
+        self.finished = 0
+        """How many visits ended well."""
+
+    @property
+    def path_omitted(self) -> int:
+        """How many finished visits are no longer in the path."""
+        return self.finished - len(self._path)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -31,13 +38,14 @@ class Journal:
     def add(self, kind: EventType, node: str | None = None, visit: int | None = None, **data: Any) -> None:
         """Note an event, at the workflow's own time."""
         self._seq += 1
-        at = workflow.now().isoformat()
-        self._events.append({"seq": self._seq, "type": kind, "at": at, "node": node, "visit": visit, "data": data})
+        # The time is written out when somebody asks: most events are never asked for.
+        self._events.append(
+            {"seq": self._seq, "type": kind, "at": workflow.time(), "node": node, "visit": visit, "data": data}
+        )
 
-    def finished(self, label: str) -> None:
+    def finish(self, label: str) -> None:
         """Note that a visit ended well."""
-        if len(self._path) == _PATH_KEPT:
-            self.path_omitted += 1
+        self.finished += 1
         self._path.append(label)
 
     def reject(self, message: Message | None, error: OrchestratorError) -> None:
@@ -51,5 +59,9 @@ class Journal:
         skip = max(0, asked.after - oldest + 1)
         chosen = list(self._events)[skip : skip + asked.limit]
         cursor = int(chosen[-1]["seq"]) if chosen else max(asked.after, oldest - 1)
-        events = tuple(Event(**event) for event in chosen)
+        events = tuple(Event.model_validate(event | {"at": _written(event["at"])}) for event in chosen)
         return ProgressPage(status=status, events=events, cursor=cursor, oldest=oldest, awaiting=awaiting)
+
+
+def _written(time: float) -> str:
+    return datetime.fromtimestamp(time, tz=UTC).isoformat()

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic_core import to_json
 from temporalio import workflow
 
-from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, NodeCall, RunContext, Usage
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, RunContext, Usage
 from orchestrator.errors import NodeError, TooLargeError
 from orchestrator.graph.data import RunData
-from orchestrator.graph.plan import Plan, PlanNode, Template
+from orchestrator.graph.plan import Plan, PlanNode, Retry, Template
 from orchestrator.graph.schema import check_schema, problems
 from orchestrator.graph.values import prune
 from orchestrator.workflow import dispatch
@@ -18,6 +18,8 @@ from orchestrator.workflow.inbox import Inbox, Question
 from orchestrator.workflow.journal import Journal
 
 __all__ = ["Visits"]
+
+_USUAL_RETRY = Retry()
 
 
 class Visits:
@@ -44,26 +46,28 @@ class Visits:
         self.usage: dict[str, Usage] = {}
         self.total_usage = Usage()
         self._data = data
-        self._context = context
         self._heartbeat_timeout = heartbeat_timeout
-        self._first_run_id = workflow.info().first_execution_run_id
+        self._about_run: dict[str, Any] = {"first_run_id": workflow.info().first_execution_run_id}
+        if context != RunContext():
+            self._about_run["context"] = context.model_dump(mode="json", exclude_defaults=True)
         self._journal = journal
         self._inbox = inbox
         self._changed = changed
 
     async def perform(self, plan: PlanNode, visit: int) -> dict[str, Any]:
         """Have an activity do it. Returns the node's output."""
-        call = NodeCall(
-            node=plan.id,
-            visit=visit,
-            type=plan.type,
-            config=plan.config.value,
-            values=self._data.values_for(plan.config),
-            retry=plan.retry,
-            first_run_id=self._first_run_id,
-            context=self._context,
-        )
-        result = await dispatch.perform(plan, call, self._heartbeat_timeout)
+        # A NodeCall as JSON, without what is as usual: building the model would cost more than encoding it.
+        call: dict[str, Any] = {
+            "node": plan.id,
+            "visit": visit,
+            "type": plan.type,
+            "config": plan.config.value,
+            "values": self._data.values_for(plan.config),
+            **self._about_run,
+        }
+        if plan.retry != _USUAL_RETRY:
+            call["retry"] = plan.retry.model_dump(exclude_defaults=True)
+        result = await dispatch.perform(plan, visit, call, self._heartbeat_timeout)
         if result.get("usage"):
             usage = Usage.model_validate(result["usage"])
             self.usage[plan.id] = self.usage.get(plan.id, Usage()).plus(usage)
