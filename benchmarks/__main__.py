@@ -23,17 +23,17 @@ PAGE = ROOT / "docs" / "performance.md"
 _out, _err = Console(width=None if sys.stdout.isatty() else 150), Console(stderr=True)
 
 
-async def take(names: Sequence[str], pairs: int) -> Report:
-    """Take the measures called ``names``, with ``pairs`` pairs each."""
+async def take(only: Sequence[str], pairs: int) -> Report:
+    """Take the measures called ``only``, or all where none is named, with ``pairs`` pairs each."""
     figures: list[Figure] = []
     with _err.status("starting") as status:
         async with open_lab(DEFINITIONS, pairs=pairs, told=status.update) as lab:
             machine = await describe_machine(lab.client)
-            for name in names:
+            for name in only or MEASURES:
                 figures += await MEASURES[name].take(lab)
     return Report(
         day=datetime.now(tz=UTC).date(),
-        command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
+        command=" ".join([f"python -m benchmarks --pairs {pairs}", *(f"--only {name}" for name in only)]),
         pairs=pairs,
         machine=machine,
         figures=tuple(figures),
@@ -71,7 +71,7 @@ def main(
     if profile:
         asyncio.run(show_profiles())
         return
-    report = asyncio.run(take(only or list(MEASURES), pairs))
+    report = asyncio.run(take(only or (), pairs))
     _out.print(f"On {report.machine.sentence()}.")
     _out.print(as_table(report))
     if json is not None:

@@ -54,11 +54,15 @@ async def _quick(number: int, config: dict[str, Any], reads: dict[str, Any]) -> 
 
 
 def _call(number: int, kind: str, config: dict[str, Any], reads: dict[str, Any]) -> dict[str, Any]:
-    """A ``NodeCall`` as our workflow sends it: just the fields that are not at their defaults."""
-    call = {"node": node_id(number), "type": kind, "config": config}
-    if reads:
-        call["values"] = reads
-    return {**call, "first_run_id": workflow.info().first_execution_run_id}
+    """A ``NodeCall`` as our workflow sends it: plain, without what is as usual."""
+    return {
+        "node": node_id(number),
+        "visit": 1,
+        "type": kind,
+        "config": config,
+        "values": reads,
+        "first_run_id": workflow.info().first_execution_run_id,
+    }
 
 
 @workflow.defn

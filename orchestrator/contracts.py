@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from orchestrator.graph.plan import Limits, NodeId, Plan, Retry
 
 __all__ = [
+    "MAX_LOCAL_BYTES",
     "MAX_PAYLOAD_BYTES",
+    "MOST_MESSAGE_BYTES",
     "RENDER_ACTIVITY",
     "RESOLVE_ACTIVITY",
     "TASK_QUEUE",
+    "TOO_LARGE_FOR_LOCAL",
     "WORKFLOW_TYPE",
     "Awaiting",
     "ErrorInfo",
@@ -44,6 +47,12 @@ RESOLVE_ACTIVITY = "resolve_definition"
 RENDER_ACTIVITY = "render"
 MAX_PAYLOAD_BYTES = 1_000_000
 """The most a single value that the workflow carries may take, encoded. Temporal's own limit is 2 MiB."""
+MOST_MESSAGE_BYTES = 128_000
+"""The most that one answer may take."""
+MAX_LOCAL_BYTES = 64_000
+"""The most that a local activity is told, or may answer: answers of many may end up in one message to the server."""
+TOO_LARGE_FOR_LOCAL = "TOO_LARGE_FOR_LOCAL"
+"""Error type of a local activity whose answer is larger; the workflow then calls it as a regular one."""
 
 RunStatus = Literal[
     "running",
@@ -103,7 +112,9 @@ class RunContext(_Sent):
     owners: tuple[Annotated[str, Field(max_length=200)], ...] = Field(default=(), max_length=100)
     conversation_id: str | None = Field(default=None, max_length=200)
     correlation_id: str | None = Field(default=None, max_length=200)
-    tags: dict[str, str] = Field(default={}, max_length=100)
+    tags: dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=200)]] = Field(
+        default={}, max_length=100
+    )
 
 
 class LimitsRequest(_Sent):
@@ -158,7 +169,6 @@ class NodeCall(_Written):
     retry: Retry = Retry()
     first_run_id: str = ""
     """With node and visit, the idempotency key of a side effect: the same on every attempt."""
-    context: RunContext = RunContext()
 
     @property
     def idempotency_key(self) -> str:
@@ -297,4 +307,6 @@ class RunState(_Written):
     inputs: dict[str, Any] = {}
     nodes: dict[NodeId, NodeState] = {}
     state: dict[str, Any] = {}
+    omitted: tuple[str, ...] = ()
+    """What had no room in the reply: ``inputs``, ``state``, ``nodes.<id>``."""
     result: RunResult

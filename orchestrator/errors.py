@@ -28,6 +28,7 @@ OrchestratorError
     └── ProviderUnavailableError
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
@@ -60,24 +61,46 @@ __all__ = [
     "TemplateError",
     "TooLargeError",
     "WorkerMissingError",
+    "shortened",
 ]
+
+_MAX_MESSAGE = 2_000
+_MAX_DETAILS_BYTES = 64_000
+_MAX_ISSUE = {"path": 300, "message": 1_000, "hint": 500}
+_CUT = " … "
+
+
+def shortened(text: str, most: int) -> str:
+    """``text`` in at most ``most`` characters, which are more than a few: its beginning and its end."""
+    if len(text) <= most:
+        return text
+    end = (most - len(_CUT)) // 2
+    return f"{text[: most - len(_CUT) - end]}{_CUT}{text[-end:]}"
+
+
+def _bounded(details: Mapping[str, object] | None) -> dict[str, object]:
+    """An error that Temporal cannot carry would be reported, and refused, for ever."""
+    if not details:
+        return {}
+    size = len(json.dumps(details, default=str))
+    return dict(details) if size <= _MAX_DETAILS_BYTES else {"omitted": f"{size} bytes"}
 
 
 class OrchestratorError(Exception):
     """Base of every error this project raises on purpose.
 
     Args:
-        message: One plain sentence: what, where, and what to do.
-        details: Facts for machines; JSON values only, never secrets.
+        message: One plain sentence: what, where, and what to do. Its middle is left out beyond 2,000 characters.
+        details: Facts for machines; JSON values only, never secrets. Beyond 64,000 bytes only their size is kept.
     """
 
     code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details: dict[str, object] = dict(details or {})
+        self.message = shortened(message, _MAX_MESSAGE)
+        self.details = _bounded(details)
+        super().__init__(self.message)
 
 
 class RequestError(OrchestratorError):
@@ -91,7 +114,7 @@ class Issue:
     """One broken rule of a definition.
 
     ``path`` is where (``nodes[3].config.model``); ``line`` and ``column`` are 1-based in the file, when there is one.
-    ``hint`` says what to do, or names the nearest right word.
+    ``hint`` says what to do, or names the nearest right word. Text that is very long is cut in the middle.
     """
 
     code: str
@@ -100,6 +123,12 @@ class Issue:
     line: int | None = None
     column: int | None = None
     hint: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, most in _MAX_ISSUE.items():
+            text = getattr(self, name)
+            if text is not None and len(text) > most:
+                object.__setattr__(self, name, shortened(text, most))
 
     def as_dict(self) -> dict[str, object]:
         """The issue as JSON, without what is not known."""

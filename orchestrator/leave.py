@@ -1,7 +1,8 @@
-"""Ends a process that used Temporal's client with the exit code that was meant.
+"""Ends a process of ours with the exit code that was meant.
 
-The SDK's native threads may still be handing a result over while the interpreter is taken down, which then aborts: one
-short program in five ended with code 134. So the interpreter is not taken down at all.
+The native threads of Temporal's SDK cannot be joined (temporalio/sdk-python issue 300). One may still be handing a
+result over while the interpreter is taken down, which then aborts: one short program in five ended with code 134. So
+the interpreter is not taken down at all.
 """
 
 import logging
@@ -16,9 +17,11 @@ def leave(code: int) -> NoReturn:
     """Ends this process with exit code ``code``, everything it wrote flushed. No ``atexit`` function is called."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # started with this stream closed
+            continue
         try:
             stream.flush()
-        except OSError:
+        except (OSError, ValueError):
             # Whoever read our output is gone; what was meant for them has no other place.
             continue
     os._exit(code)

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     max_cached_workflows: int = Field(default=1_000, ge=0, le=100_000)
     """Runs a worker keeps in memory, so that their next step needs no replay."""
     sandboxed: bool = False
-    """Runs workflows in Temporal's sandbox: slower, and catches what would not replay. The tests do."""
+    """Runs workflows in Temporal's sandbox: slower; shows that workflow code works there. The tests do so."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="openai_api_key")
     """Key of the OpenAI-compatible model endpoint."""
     openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")

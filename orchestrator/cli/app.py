@@ -1,7 +1,5 @@
-"""The typer application: the commands by family, what holds for all of them, and how the process ends."""
+"""The typer application: the commands by family, and what holds for all of them."""
 
-import os
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -13,6 +11,7 @@ from orchestrator.cli import definitions, demo, develop, messages, runs, watchin
 from orchestrator.cli.errors import FAILED, OK, exit_table, report
 from orchestrator.cli.output import out
 from orchestrator.errors import OrchestratorError
+from orchestrator.leave import leave
 
 __all__ = ["app", "call", "main"]
 
@@ -74,20 +73,4 @@ def call(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Run the command line of this process and leave it with one of the documented exit codes."""
-    _leave(call())
-
-
-def _leave(code: int) -> NoReturn:
-    """Leave the process, whose output is complete by then.
-
-    The SDK's native threads cannot be joined, and one of them that ends while the interpreter is torn down aborts the
-    process (temporalio/sdk-python issue 300): then ``kill -6`` would be the exit code of a command that went well.
-    """
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:  # whoever read us has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if "temporalio.bridge.temporal_sdk_bridge" in sys.modules:
-        os._exit(code)
-    sys.exit(code)
+    leave(call())

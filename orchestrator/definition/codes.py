@@ -47,6 +47,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF060": "a JSON Schema cannot be used",
         "DEF061": "an input's default does not fit its own schema",
         "DEF062": "an output has no `value`",
+        "DEF063": "text for an output or a channel whose type takes none",
         "DEF070": "a write into a channel that is not there",
         "DEF071": "a reducer does not work on the type of its channel",
         "DEF072": "a channel's initial value is not of its type",

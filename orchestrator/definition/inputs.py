@@ -5,10 +5,13 @@ from typing import Any
 
 from orchestrator.definition.model import Definition
 from orchestrator.definition.words import did_you_mean
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, shortened
 from orchestrator.graph.schema import problems
 
 __all__ = ["always_there", "check_inputs", "input_schema"]
+
+_MOST_UNKNOWN = 20
+_LONGEST_NAME = 100
 
 
 def input_schema(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, 
     """The inputs of a run: ``given`` with the defaults filled in, in the definition's order.
 
     Raises:
-        InputError: Some are missing, unknown or do not fit; the message names every one of them.
+        InputError: Some are missing, unknown or do not fit; the message names them, of very many unknown ones the first.
     """
     declared, found, wrong = definition.inputs, dict[str, Any](), list[str]()
     for name, spec in declared.items():
@@ -44,10 +47,13 @@ def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, 
             found[name] = spec["default"]
         elif _required(spec):
             wrong.append(f"`{name}` is missing")
-    for name in given:
-        if name not in declared:
-            hint = did_you_mean(name, declared)
-            wrong.append(f"`{name}` is not an input of {definition.name}" + (f" ({hint})" if hint else ""))
+    unknown = [name for name in given if name not in declared]
+    for name in unknown[:_MOST_UNKNOWN]:
+        hint = did_you_mean(name, declared)
+        shown = shortened(name, _LONGEST_NAME)
+        wrong.append(f"`{shown}` is not an input of {definition.name}" + (f" ({hint})" if hint else ""))
+    if len(unknown) > _MOST_UNKNOWN:
+        wrong.append(f"{len(unknown) - _MOST_UNKNOWN} more are not inputs either")
     if wrong:
         raise InputError(f"inputs of {definition.name}: " + "; ".join(wrong), details={"problems": wrong})
     return found

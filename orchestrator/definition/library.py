@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator.definition.loader import load_file
 from orchestrator.definition.model import NAME, VERSION, Definition
-from orchestrator.definition.words import did_you_mean
+from orchestrator.definition.words import did_you_mean, listed
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, Issue, RequestError
 
 __all__ = ["Entry", "Library"]
@@ -85,8 +85,9 @@ class Library:
 
     def _missing(self, wanted: str, mine: list[Entry]) -> DefinitionNotFoundError:
         if mine:
-            versions = ", ".join(entry.version or "the current one" for entry in mine)
-            return DefinitionNotFoundError(f"no definition {wanted}; of this name there is {versions}")
+            versions = listed(entry.version or "the current one" for entry in mine)
+            verb = "is" if len(mine) == 1 else "are"
+            return DefinitionNotFoundError(f"no definition {wanted}; of this name there {verb} {versions}")
         names = list(dict.fromkeys(entry.name for entry in self.entries()))
         hint = did_you_mean(wanted, names) or (f"There are {len(names)}." if names else "There are none.")
         return DefinitionNotFoundError(f"no definition {wanted} in {self._folder}. {hint}", details={"name": wanted})

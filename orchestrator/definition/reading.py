@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.definition.draft import Draft
+from orchestrator.definition.later import comes_later
 from orchestrator.definition.model import ChannelModel, Definition, EdgeModel, LimitsModel, NodeModel, RetryModel
 from orchestrator.definition.source import Source
 from orchestrator.definition.words import did_you_mean, explain, spell
@@ -112,7 +113,7 @@ def shape_issue(source: Source, problem: ErrorDetails, data: Any, at: Path) -> I
         code, message = "DEF010", f"The field `{name}` is missing"
     elif unknown:
         code, message = "DEF011", f"The field `{name}` is unknown"
-        hint = did_you_mean(name, _siblings(path), most=0)
+        hint = comes_later(name) or did_you_mean(name, _siblings(path), most=0)
     elif problem["loc"] and problem["loc"][-1] == "[key]":
         code, message = "DEF013", f"`{name}` is not a usable name"
         hint = f"Use {_NAME_RULES['id']}."

@@ -4,10 +4,12 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from orchestrator.errors import shortened
 from orchestrator.graph.plan import Path
 
-__all__ = ["did_you_mean", "explain", "kind", "spell"]
+__all__ = ["did_you_mean", "explain", "kind", "listed", "spell"]
 
+_LONGEST_STEP: Final = 100
 _KINDS: Final = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -35,9 +37,9 @@ _BOUNDS: Final = {
 
 
 def spell(path: Path) -> str:
-    """A path in a definition as people write it: ``nodes[3].config.model``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+    """A path in a definition as people write it: ``nodes[3].config.model``. Very long steps are cut in the middle."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shortened(step, _LONGEST_STEP)}" for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 def did_you_mean(word: str, known: Iterable[str], *, most: int = 8) -> str | None:
@@ -47,8 +49,14 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 8) -> str | Non
     if near:
         return f"Did you mean `{near[0]}`?"
     if names and len(names) <= most:
-        return "There is " + ", ".join(f"`{name}`" for name in names) + "."
+        return f"There {'is' if len(names) == 1 else 'are'} {listed(f'`{name}`' for name in names)}."
     return None
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as people list them: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def kind(value: Any) -> str:

@@ -59,13 +59,16 @@ class Graph:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.numbers = {node.id: number for number, node in enumerate(plan.nodes)}
-        bodies = [frozenset(self.numbers[name] for name in loop.body) for loop in plan.loops]
+        self._bodies = [frozenset(self.numbers[name] for name in loop.body) for loop in plan.loops]
+        self._around: list[list[int]] = [[] for _ in plan.nodes]
+        for loop in sorted(range(len(plan.loops)), key=lambda k: -len(plan.loops[k].body)):
+            for node in self._bodies[loop]:
+                self._around[node].append(loop)
         loop_of = {index: number for number, loop in enumerate(plan.loops) for index in loop.back_edges}
-        self.edges = tuple(
-            self._edge(index, loop_of.get(index), bodies, _inner_first(plan)) for index in range(len(plan.edges))
-        )
-        self.nodes = self._nodes(bodies)
-        self.loops = tuple(self._loop(number, bodies) for number in range(len(plan.loops)))
+        self.edges = tuple(self._edge(index, loop_of.get(index)) for index in range(len(plan.edges)))
+        self.nodes = self._nodes()
+        self.loops = tuple(self._loop(number) for number in range(len(plan.loops)))
+        self.has_control_nodes = any(node.tier == "control" for node in plan.nodes)
 
     @cached_property
     def entries(self) -> tuple[int, ...]:
@@ -77,13 +80,13 @@ class Graph:
         """The condition of each edge, ready to evaluate."""
         return tuple(None if edge.when is None else Program(edge.when.ast) for edge in self.plan.edges)
 
-    def _edge(self, index: int, loop: int | None, bodies: list[frozenset[int]], order: list[int]) -> Edge:
+    def _edge(self, index: int, loop: int | None) -> Edge:
         edge = self.plan.edges[index]
         source, target = self.numbers[edge.source], self.numbers[edge.target]
-        leaves = tuple(k for k in order if source in bodies[k] and target not in bodies[k])
+        leaves = tuple(k for k in reversed(self._around[source]) if target not in self._bodies[k])
         return Edge(index, source, target, edge.max_visits, loop, leaves)
 
-    def _nodes(self, bodies: list[frozenset[int]]) -> tuple[Node, ...]:
+    def _nodes(self) -> tuple[Node, ...]:
         ins: list[list[int]] = [[] for _ in self.plan.nodes]
         ways: list[list[int]] = [[] for _ in self.plan.nodes]
         for edge in self.edges:
@@ -91,7 +94,6 @@ class Graph:
             if edge.loop is None:
                 ins[edge.target].append(edge.index)
         outs = [tuple(i for i in way if self.edges[i].loop is None) for way in ways]
-        order = list(reversed(_inner_first(self.plan)))
         return tuple(
             Node(
                 index=index,
@@ -100,7 +102,7 @@ class Graph:
                 outs=outs[index],
                 backs=tuple(i for i in ways[index] if self.edges[i].loop is not None),
                 ways=tuple(ways[index]),
-                loops=tuple(k for k in order if index in bodies[k]),
+                loops=tuple(self._around[index]),
                 cancels=self._cancels(index, outs) if plan.cancel_others else (),
             )
             for index, plan in enumerate(self.plan.nodes)
@@ -113,25 +115,21 @@ class Graph:
                 doomed.add(index)
         return tuple(sorted(doomed - {target}))
 
-    def _loop(self, number: int, bodies: list[frozenset[int]]) -> Loop:
-        plan, body = self.plan.loops[number], bodies[number]
+    def _loop(self, number: int) -> Loop:
+        plan, body = self.plan.loops[number], self._bodies[number]
+        forward = [index for node in sorted(body) for index in self.nodes[node].outs]
         latches = _unique(self.edges[i].source for i in plan.back_edges)
-        nested = tuple(k for k, other in enumerate(bodies) if k != number and other < body)
-        forward = [edge for edge in self.edges if edge.loop is None and edge.source in body]
+        nested = _unique(k for node in sorted(body) for k in self._around[node] if self._bodies[k] < body)
         return Loop(
             index=number,
             head=self.numbers[plan.head],
             body=tuple(sorted(body)),
             latches=latches,
-            inner=tuple(edge.index for edge in forward if edge.target in body),
-            exits=tuple(edge.index for edge in forward if edge.target not in body),
+            inner=tuple(index for index in forward if self.edges[index].target in body),
+            exits=tuple(index for index in forward if self.edges[index].target not in body),
             nested=nested,
-            reopened_by=tuple(k for k in nested if not bodies[k].isdisjoint(latches)),
+            reopened_by=tuple(k for k in nested if not self._bodies[k].isdisjoint(latches)),
         )
-
-
-def _inner_first(plan: Plan) -> list[int]:
-    return sorted(range(len(plan.loops)), key=lambda k: len(plan.loops[k].body))
 
 
 def _unique(items: Iterable[int]) -> tuple[int, ...]:

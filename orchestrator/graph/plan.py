@@ -106,13 +106,12 @@ class PlanEdge(_Frozen):
 class PlanLoop(_Frozen):
     """A loop: ``head`` runs again when one of ``back_edges`` (indexes into ``Plan.edges``) is taken.
 
-    ``body`` are the nodes run again with it, the head among them. ``parent`` is the index of the loop around it.
+    ``body`` are the nodes run again with it, the head among them.
     """
 
     head: NodeId
     back_edges: tuple[int, ...]
     body: tuple[NodeId, ...]
-    parent: int | None = None
 
 
 class Channel(_Frozen):

@@ -1,17 +1,19 @@
 """JSON Schema (2020-12) checks that take bounded time and fetch nothing."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import jsonschema_rs
 from pydantic_core import to_json
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, shortened
 
 __all__ = ["check_schema", "problems"]
 
 _MOST_PROBLEMS = 20
 _LONGEST_PROBLEM = 300
+_LONGEST_PLACE = 100
 
 
 def check_schema(schema: Any) -> None:
@@ -30,18 +32,18 @@ def problems(schema: dict[str, Any], value: Any) -> list[str]:
     """
     found: list[str] = []
     for error in _compile(schema).iter_errors(value):
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-        message = _shortened(error.message)
-        found.append(f"{place.removeprefix('.')}: {message}" if place else message)
+        place = _spelled(error.instance_path)
+        # The library quotes the whole value, which comes first; what is wrong with it comes last.
+        message = shortened(error.message, _LONGEST_PROBLEM)
+        found.append(f"{place}: {message}" if place else message)
         if len(found) == _MOST_PROBLEMS:
             break
     return found
 
 
-def _shortened(message: str) -> str:
-    """The library quotes the whole value, which comes first; what is wrong with it comes last."""
-    half = _LONGEST_PROBLEM // 2
-    return message if len(message) <= _LONGEST_PROBLEM else f"{message[:half]} … {message[-half:]}"
+def _spelled(path: Iterable[str | int]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shortened(step, _LONGEST_PLACE)}" for step in path)
+    return shortened("".join(steps).removeprefix("."), _LONGEST_PLACE)
 
 
 def _compile(schema: Any) -> jsonschema_rs.Draft202012Validator:
@@ -59,7 +61,8 @@ def _compiled(schema: bytes) -> jsonschema_rs.Draft202012Validator:
         )
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"not a usable JSON Schema: {reason}") from error
+        # The library's own error quotes the whole schema, so it is not handed on as the cause.
+        raise InputError(f"not a usable JSON Schema: {shortened(reason, _LONGEST_PROBLEM)}") from None
 
 
 def _refuse(uri: str) -> NoReturn:

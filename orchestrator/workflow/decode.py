@@ -25,6 +25,7 @@ def decode(
     error: type[RequestError] | type[MessageError],
     *,
     empty: Model | None = None,
+    most_bytes: int | None = None,
 ) -> Model:
     """Read one JSON payload as ``model``.
 
@@ -33,6 +34,7 @@ def decode(
         raw: The payload, or none when nothing was sent.
         error: What to raise.
         empty: What nothing stands for, where nothing may be sent.
+        most_bytes: The most it may take.
 
     Raises:
         RequestError: (or what ``error`` names) Nothing was sent, it is not JSON, or it has the wrong shape.
@@ -46,6 +48,8 @@ def decode(
         raise error(f"nothing was sent: expected one {name} object, as JSON")
     if not raw.payload.metadata.get("encoding", b"").startswith(_JSON_ENCODING):
         raise error(f"expected one {name} object, as JSON (encoding json/plain)")
+    if most_bytes is not None and len(raw.payload.data) > most_bytes:
+        raise error(f"the {name} takes {len(raw.payload.data):,} bytes; at most {most_bytes:,} are allowed")
     try:
         return model.model_validate_json(raw.payload.data)
     except ValidationError as failure:

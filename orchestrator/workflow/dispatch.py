@@ -1,6 +1,7 @@
 """How the workflow calls activities: by name, with one object, under limits that can not wedge a run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
@@ -12,19 +13,25 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 from orchestrator.contracts import (
+    MAX_LOCAL_BYTES,
     MAX_PAYLOAD_BYTES,
     RENDER_ACTIVITY,
     RESOLVE_ACTIVITY,
+    TOO_LARGE_FOR_LOCAL,
     ErrorInfo,
     RunRequest,
 )
 from orchestrator.errors import TooLargeError
 from orchestrator.graph.plan import PlanNode, Retry
+from orchestrator.workflow.pace import Pace
 
-__all__ = ["error_info", "label", "perform", "render", "resolve"]
+__all__ = ["Dispatcher", "error_info", "label", "resolve"]
 
 NEVER_RETRIED = ["PayloadsTooLarge"]
 """The SDK's own error for a result above 2 MiB; retrying it pays for the same work again."""
+_RENDER_RETRY = RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED)
+_MOST_LOCAL = 16
+"""Local activities at once: all their results may end up in the completion of one workflow task."""
 _QUICK = timedelta(seconds=10)
 _RESOLVE = timedelta(seconds=60)
 
@@ -48,70 +55,105 @@ async def resolve(request: RunRequest) -> dict[str, Any]:
     return from_json(raw.payload.data)
 
 
-async def render(value: Any, values: Mapping[str, Any], *, where: str) -> Any:
-    """Have templates filled in.
+class Dispatcher:
+    """Calls the activities of one run.
 
     Args:
-        value: A JSON value with templates in it.
-        values: What they refer to.
-        where: What it is for; the activity's id.
-    """
-    raw = await workflow.execute_local_activity(
-        RENDER_ACTIVITY,
-        _payload({"value": value, "values": values}, where),
-        result_type=RawValue,
-        start_to_close_timeout=_QUICK,
-        retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
-        activity_id=where,
-        summary=where,
-    )
-    return from_json(raw.payload.data)
-
-
-async def perform(node: PlanNode, visit: int, call: dict[str, Any], heartbeat_timeout: float) -> dict[str, Any]:
-    """Run a visit of a quick or work node.
-
-    Args:
-        node: The node.
-        visit: Which visit, from 1.
-        call: What its activity is told: a ``NodeCall``, as JSON.
+        pace: What its workflow tasks may carry.
         heartbeat_timeout: Seconds without a heartbeat after which a work node's worker counts as dead.
-
-    Returns:
-        ``NodeOutput`` as JSON.
-
-    Raises:
-        ActivityError: It failed for good.
-        TooLargeError: What it reads is larger than a run may carry.
     """
-    payload = _payload(call, f"node `{node.id}`")
-    total = None if node.total_timeout is None else timedelta(seconds=node.total_timeout)
-    name = label(node.id, visit)
-    assert node.activity is not None  # noqa: S101 - quick and work nodes have one, by the compiler
-    if node.tier == "quick":
-        raw = await workflow.execute_local_activity(
-            node.activity,
-            payload,
-            result_type=RawValue,
-            start_to_close_timeout=timedelta(seconds=node.timeout),
-            schedule_to_close_timeout=total,
-            retry_policy=_policy(node.retry),
-            activity_id=name,
-            summary=f"{name} · {node.type}",
-        )
-    else:
+
+    def __init__(self, pace: Pace, heartbeat_timeout: float) -> None:
+        self._pace = pace
+        self._heartbeat_timeout = timedelta(seconds=heartbeat_timeout)
+        self._local = 0
+
+    async def render(self, value: Any, values: Mapping[str, Any], *, where: str) -> Any:
+        """Have templates filled in.
+
+        Args:
+            value: A JSON value with templates in it.
+            values: What they refer to.
+            where: What it is for; the activity's id.
+        """
+        call = {"value": value, "values": values}
+        options = _Options(RENDER_ACTIVITY, where, where, _QUICK, None, _RENDER_RETRY)
+        return await self._quick(options, _payload(call, where))
+
+    async def perform(self, node: PlanNode, visit: int, call: dict[str, Any]) -> dict[str, Any]:
+        """Run a visit of a quick or work node.
+
+        Args:
+            node: The node.
+            visit: Which visit, from 1.
+            call: What its activity is told: a ``NodeCall``, as JSON.
+
+        Returns:
+            ``NodeOutput`` as JSON.
+
+        Raises:
+            ActivityError: It failed for good.
+            TooLargeError: What it reads is larger than a run may carry.
+        """
+        assert node.activity is not None  # noqa: S101 - quick and work nodes have one, by the compiler
+        name = label(node.id, visit)
+        total = None if node.total_timeout is None else timedelta(seconds=node.total_timeout)
+        each = timedelta(seconds=node.timeout)
+        options = _Options(node.activity, name, f"{name} · {node.type}", each, total, _policy(node.retry))
+        payload = _payload(call, f"node `{node.id}`")
+        return await (self._quick(options, payload) if node.tier == "quick" else self._remote(options, payload))
+
+    async def _quick(self, options: "_Options", payload: RawValue) -> Any:
+        if len(payload.payload.data) > MAX_LOCAL_BYTES:
+            return await self._remote(options, payload)
+        while self._local >= _MOST_LOCAL:
+            await workflow.wait_condition(lambda: self._local < _MOST_LOCAL)
+        self._local += 1
+        try:
+            await self._pace.refreshed()
+            raw = await workflow.execute_local_activity(
+                options.activity,
+                payload,
+                result_type=RawValue,
+                start_to_close_timeout=options.timeout,
+                schedule_to_close_timeout=options.total_timeout,
+                retry_policy=options.retry,
+                activity_id=options.id,
+                summary=options.summary,
+            )
+        except ApplicationError as error:
+            if error.type != TOO_LARGE_FOR_LOCAL:
+                raise
+            return await self._remote(options, payload)
+        finally:
+            self._local -= 1
+        self._pace.carried(len(raw.payload.data))
+        return from_json(raw.payload.data)
+
+    async def _remote(self, options: "_Options", payload: RawValue) -> Any:
+        await self._pace.admit(len(payload.payload.data))
         raw = await workflow.execute_activity(
-            node.activity,
+            options.activity,
             payload,
             result_type=RawValue,
-            start_to_close_timeout=timedelta(seconds=node.timeout),
-            schedule_to_close_timeout=total,
-            heartbeat_timeout=timedelta(seconds=heartbeat_timeout),
-            retry_policy=_policy(node.retry),
-            activity_id=name,
-            summary=f"{name} · {node.type}",
+            start_to_close_timeout=options.timeout,
+            schedule_to_close_timeout=options.total_timeout,
+            heartbeat_timeout=self._heartbeat_timeout,
+            retry_policy=options.retry,
+            activity_id=options.id,
+            summary=options.summary,
         )
-    return from_json(raw.payload.data)
+        return from_json(raw.payload.data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    activity: str
+    id: str
+    summary: str
+    timeout: timedelta
+    total_timeout: timedelta | None
+    retry: RetryPolicy
 
 
 def error_info(error: BaseException, node: str | None = None, visit: int | None = None) -> ErrorInfo:

@@ -21,17 +21,22 @@ from orchestrator.errors import (
     RunTimeoutError,
 )
 from orchestrator.graph.data import RunData
+from orchestrator.graph.expressions import DEFAULT_BUDGET
 from orchestrator.graph.index import Edge, Graph, Node
 from orchestrator.graph.marking import Marking, NodeStatus
 from orchestrator.graph.scheduler import Effects, Scheduler
 from orchestrator.workflow import dispatch
 from orchestrator.workflow.inbox import Inbox
-from orchestrator.workflow.journal import Journal
+from orchestrator.workflow.journal import MOST_SHOWN, Journal
+from orchestrator.workflow.pace import VISIT_WORK, Pace
 from orchestrator.workflow.visits import Visits
 
 __all__ = ["Engine", "NodeFailure"]
 
 _MOST_HISTORY_EVENTS = 45_000  # the server terminates a run at 51,200
+_MOST_HISTORY_BYTES = 40_000_000  # the server terminates a run at 50 MB
+_MOST_STEPS = 300_000
+"""Steps that the conditions of one node's ways out may take together."""
 
 
 class NodeFailure(Exception):  # noqa: N818 - it carries the outcome of a node, it is not the error itself
@@ -72,7 +77,9 @@ class Engine:
         self.graph = graph
         self.data = RunData(plan, resolved.inputs, about)
         self.marking = Marking.initial(graph)
-        self._visits = Visits(self.data, context, resolved.heartbeat_timeout, journal, inbox, changed)
+        self._pace = Pace(self._go_on)
+        dispatcher = dispatch.Dispatcher(self._pace, resolved.heartbeat_timeout)
+        self._visits = Visits(self.data, dispatcher, journal, inbox, changed)
         self._limits = resolved.limits
         self._scheduler = Scheduler(graph, self.marking, self._holds)
         self._journal = journal
@@ -82,6 +89,7 @@ class Engine:
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._output: dict[str, Any] | None = None
         """Output of the node whose ways out are being decided: the root ``output`` of their conditions."""
+        self._steps_left = _MOST_STEPS
 
     @property
     def usage(self) -> dict[str, Usage]:
@@ -146,6 +154,7 @@ class Engine:
         tasks = list(self._tasks.values()) if expiry is None else [expiry, *self._tasks.values()]
         for task in tasks:
             task.cancel()
+        self._pace.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
 
@@ -154,7 +163,7 @@ class Engine:
             self._done.set_exception(error)
 
     def _fail_node(self, info: ErrorInfo) -> None:
-        self._journal.add("ERROR", info.node, info.visit, code=info.code, message=info.message)
+        self._journal.add("ERROR", info.node, info.visit, code=info.code, message=info.message[:MOST_SHOWN])
         self._fail(NodeFailure(info))
 
     def _advance(self) -> None:
@@ -163,21 +172,46 @@ class Engine:
         while started and not self._done.done():
             started = False
             for number in tuple(self.marking.ready):
-                control = self.graph.nodes[number].plan.tier == "control"
-                if (control or self._working < self._limits.max_parallel) and not self._done.done():
+                if self._working >= self._limits.max_parallel and not self.graph.has_control_nodes:
+                    break
+                if self._may_start(number):
                     self._start(number)
                     started = True
         if self._scheduler.over and not self._done.done():
-            self._done.set_result(None)
+            self._finish()
         self._changed()
+
+    def _go_on(self) -> None:
+        try:
+            self._advance()
+        except Exception as error:  # noqa: BLE001 - a fault of ours must fail the workflow task, where people see it
+            self._fail(error)
+
+    def _may_start(self, number: int) -> bool:
+        if self._done.done() or self.marking.node[number] != NodeStatus.READY:
+            return False
+        control = self.graph.nodes[number].plan.tier == "control"
+        return (control or self._working < self._limits.max_parallel) and not self._pace.tired()
+
+    def _finish(self) -> None:
+        pending = [node.plan.id for node in self.graph.nodes if self.marking.node[node.index] == NodeStatus.PENDING]
+        if pending:
+            self._fail(OrchestratorError(f"the run stands still, and {', '.join(pending[:5])} never started"))
+        else:
+            self._done.set_result(None)
 
     def _start(self, number: int) -> None:
         if self.marking.steps >= self._limits.steps:
             self._fail(LimitError(f"the run has started {self._limits.steps} visits, its limit (limits.steps)"))
             return
-        if workflow.info().get_current_history_length() > _MOST_HISTORY_EVENTS:
-            self._fail(LimitError(f"the run's history has reached {_MOST_HISTORY_EVENTS} events"))
+        info = workflow.info()
+        if info.get_current_history_length() > _MOST_HISTORY_EVENTS:
+            self._fail(LimitError(f"the run's history has reached {_MOST_HISTORY_EVENTS:,} events"))
             return
+        if info.get_current_history_size() > _MOST_HISTORY_BYTES:
+            self._fail(LimitError(f"the run's history has reached {_MOST_HISTORY_BYTES:,} bytes"))
+            return
+        self._pace.work(VISIT_WORK)
         self._scheduler.start(number)
         node = self.graph.nodes[number]
         visit = self.marking.visits[number]
@@ -196,13 +230,17 @@ class Engine:
         try:
             output = await work
             writes = await self._visits.writes(plan, visit, output)
+            await self._pace.refreshed()
         except Exception as error:  # noqa: BLE001 - every failure of a node has one way to go
             if self._left(node, visit):
                 self._fail_node(self._describe(error, plan.id, visit))
             return
-        if self._left(node, visit):
-            self._complete(node, output, writes)
-            self._advance()
+        try:
+            if self._left(node, visit):
+                self._complete(node, output, writes)
+                self._advance()
+        except Exception as error:  # noqa: BLE001 - a fault of ours must fail the workflow task, where people see it
+            self._fail(error)
 
     def _left(self, node: Node, visit: int) -> bool:
         """Forget a visit that ended. Says whether its end still matters: nothing cancelled it and the run goes on."""
@@ -226,6 +264,7 @@ class Engine:
             if not plan.exclusive:
                 self.data.record(plan, output)
             self._output = None if plan.exclusive else output
+            self._steps_left = _MOST_STEPS
             chosen, effects = self._scheduler.complete(number)
             if plan.exclusive and chosen is not None:
                 output = {"to": self.graph.plan.edges[chosen].target}
@@ -253,12 +292,15 @@ class Engine:
         program = self.graph.programs[edge.index]
         if program is None:
             return True
+        allowed = min(DEFAULT_BUDGET, self._steps_left)
         plan = self.graph.plan.edges[edge.index]
         try:
-            answer = program.evaluate(self.data.roots(self._output))
+            answer, taken = program.measure(self.data.roots(self._output), allowed)
         except ExpressionError as error:
             message = f"the condition of the way to `{plan.target}` failed: {error.message}"
             raise type(error)(message, details=error.details) from error
+        self._steps_left -= taken
+        self._pace.work(taken)
         if not isinstance(answer, bool):
             raise ExpressionError(f"the condition of the way to `{plan.target}` gave {answer!r}, not true or false")
         return answer

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from orchestrator.contracts import Awaiting, Message
@@ -13,6 +14,7 @@ __all__ = ["Applied", "Inbox", "Question"]
 
 _MOST_QUEUED = 100
 _MOST_REMEMBERED = 1000
+_MOST_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Inbox:
 
     @property
     def awaiting(self) -> tuple[Awaiting, ...]:
-        """The questions that wait, oldest first."""
-        return tuple(question.awaiting for question in self._questions.values())
+        """The questions that wait, oldest first; the first 40, so that a reply can hold them."""
+        return tuple(question.awaiting for question in islice(self._questions.values(), _MOST_SHOWN))
 
     def ask(self, question: Question) -> None:
         """Let a question wait."""

@@ -5,18 +5,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from orchestrator.contracts import (
-    MAX_PAYLOAD_BYTES,
+    MOST_MESSAGE_BYTES,
     WORKFLOW_TYPE,
     Awaiting,
     ErrorInfo,
     Message,
-    NodeState,
     ProgressPage,
     ProgressRequest,
     Resolved,
@@ -29,14 +27,13 @@ from orchestrator.contracts import (
 )
 from orchestrator.errors import MessageError, NothingAwaitedError, OrchestratorError, RequestError, RunTimeoutError
 from orchestrator.graph.index import Graph
-from orchestrator.graph.marking import NodeStatus
-from orchestrator.graph.plan import NodeId
 from orchestrator.workflow import dispatch
 from orchestrator.workflow.decode import NOTHING, decode
 from orchestrator.workflow.engine import Engine, NodeFailure
 from orchestrator.workflow.inbox import Inbox
 from orchestrator.workflow.journal import Journal
 from orchestrator.workflow.plans import graph_of
+from orchestrator.workflow.standing import state_of
 from orchestrator.workflow.visibility import Visibility, details
 
 __all__ = ["GraphWorkflow"]
@@ -201,7 +198,7 @@ class GraphWorkflow:
         """Take an answer; kept until something awaits it. What cannot be used shows as REJECTED in ``progress``."""
         message: Message | None = None
         try:
-            message = decode(Message, raw, MessageError)
+            message = decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
             self._known(message)
             try:
                 self._inbox.apply(message)
@@ -216,7 +213,7 @@ class GraphWorkflow:
     @_speaks_plainly
     async def submit(self, raw: RawValue = NOTHING) -> SubmitReply:
         """Apply an answer and say what is awaited now. A repeated ``message_id`` gets the first outcome back."""
-        message = decode(Message, raw, MessageError)
+        message = decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
         await workflow.wait_condition(lambda: self._engine is not None or self._result is not None)
         if self._result is not None and self._inbox.already(message) is None:
             raise NothingAwaitedError(f"the run has ended ({self._result.status})")
@@ -229,7 +226,7 @@ class GraphWorkflow:
     def check_submit(self, raw: RawValue = NOTHING) -> None:
         """Refuse a message of the wrong shape before it enters history."""
         try:
-            decode(Message, raw, MessageError)
+            decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
         except OrchestratorError as error:
             raise _told(error) from None
 
@@ -267,30 +264,8 @@ class GraphWorkflow:
 
     @workflow.query(name="state", description="Where each node stands, shared state, and the result so far")
     def state(self) -> RunState:
-        """Everything at once. Outputs that would make the answer larger than 1 MB are left out."""
+        """Everything at once. What would make the answer larger than a reply can be is left out, the largest first."""
         result = self._result or self._standing(self._status)
         if self._engine is None:
             return RunState(status=result.status, definition="", result=result)
-        plan, data = self._engine.graph.plan, self._engine.data
-        return RunState(
-            status=result.status,
-            definition=f"{plan.name}@{plan.version}",
-            inputs=dict(data.inputs),
-            nodes=_node_states(self._engine),
-            state=dict(data.channels.values),
-            result=result,
-        )
-
-
-def _node_states(engine: Engine) -> dict[NodeId, NodeState]:
-    room = MAX_PAYLOAD_BYTES
-    states: dict[NodeId, NodeState] = {}
-    for number, node in enumerate(engine.graph.plan.nodes):
-        output = engine.data.nodes.get(node.id)
-        room -= len(to_json(output))
-        states[node.id] = NodeState(
-            status=NodeStatus(engine.marking.node[number]).name.lower(),
-            visits=engine.marking.visits[number],
-            output=output if room > 0 else None,
-        )
-    return states
+        return state_of(self._engine, result)

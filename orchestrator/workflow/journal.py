@@ -9,10 +9,12 @@ from temporalio import workflow
 from orchestrator.contracts import Awaiting, Event, EventType, Message, ProgressPage, ProgressRequest, RunStatus
 from orchestrator.errors import OrchestratorError
 
-__all__ = ["Journal"]
+__all__ = ["MOST_SHOWN", "Journal"]
 
 _KEPT = 1000
 _PATH_KEPT = 1000
+MOST_SHOWN = 500
+"""Characters of a message in an event: a page may hold a thousand of them."""
 
 
 class Journal:
@@ -51,7 +53,7 @@ class Journal:
     def reject(self, message: Message | None, error: OrchestratorError) -> None:
         """Note that a message could not be used, and why."""
         about: dict[str, Any] = {} if message is None else {"message_id": message.message_id, "to": message.node}
-        self.add("REJECTED", code=error.code, message=error.message, **about)
+        self.add("REJECTED", code=error.code, message=error.message[:MOST_SHOWN], **about)
 
     def page(self, asked: ProgressRequest, status: RunStatus, awaiting: tuple[Awaiting, ...]) -> ProgressPage:
         """The events after ``asked.after``, at most ``asked.limit``."""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 from temporalio import workflow
 
-from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, RunContext, Usage
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, Usage
 from orchestrator.errors import NodeError, TooLargeError
 from orchestrator.graph.data import RunData
 from orchestrator.graph.plan import Plan, PlanNode, Retry, Template
@@ -20,6 +20,9 @@ from orchestrator.workflow.journal import Journal
 __all__ = ["Visits"]
 
 _USUAL_RETRY = Retry()
+_MOST_QUESTION_BYTES = 20_000
+_MOST_SHOWN = 300
+"""Characters of a question in an event: a page may hold a thousand of them."""
 
 
 class Visits:
@@ -27,8 +30,7 @@ class Visits:
 
     Args:
         data: What the run knows.
-        context: Who it is for.
-        heartbeat_timeout: Seconds, for work nodes.
+        dispatcher: Calls activities.
         journal: Where events go.
         inbox: Where questions wait.
         changed: Called when a question has begun to wait.
@@ -37,8 +39,7 @@ class Visits:
     def __init__(
         self,
         data: RunData,
-        context: RunContext,
-        heartbeat_timeout: float,
+        dispatcher: dispatch.Dispatcher,
         journal: Journal,
         inbox: Inbox,
         changed: Callable[[], None],
@@ -46,10 +47,8 @@ class Visits:
         self.usage: dict[str, Usage] = {}
         self.total_usage = Usage()
         self._data = data
-        self._heartbeat_timeout = heartbeat_timeout
-        self._about_run: dict[str, Any] = {"first_run_id": workflow.info().first_execution_run_id}
-        if context != RunContext():
-            self._about_run["context"] = context.model_dump(mode="json", exclude_defaults=True)
+        self._dispatcher = dispatcher
+        self._first_run_id = workflow.info().first_execution_run_id
         self._journal = journal
         self._inbox = inbox
         self._changed = changed
@@ -63,11 +62,11 @@ class Visits:
             "type": plan.type,
             "config": plan.config.value,
             "values": self._data.values_for(plan.config),
-            **self._about_run,
+            "first_run_id": self._first_run_id,
         }
         if plan.retry != _USUAL_RETRY:
             call["retry"] = plan.retry.model_dump(exclude_defaults=True)
-        result = await dispatch.perform(plan, visit, call, self._heartbeat_timeout)
+        result = await self._dispatcher.perform(plan, visit, call)
         if result.get("usage"):
             usage = Usage.model_validate(result["usage"])
             self.usage[plan.id] = self.usage.get(plan.id, Usage()).plus(usage)
@@ -80,6 +79,11 @@ class Visits:
         question, schema = config["question"], config.get("answer")
         if schema is not None:
             check_schema(schema)
+        if (size := len(to_json([question, schema]))) > _MOST_QUESTION_BYTES:
+            raise TooLargeError(
+                f"the question and its schema take {size:,} bytes, more than {_MOST_QUESTION_BYTES:,}; show long texts "
+                "by other means"
+            )
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
         def answered(value: Any, message: Message) -> None:
@@ -94,7 +98,7 @@ class Visits:
             since=workflow.now().isoformat(),
         )
         self._inbox.ask(Question(awaiting, answered))
-        self._journal.add("AWAITING_INPUT", plan.id, visit, question=awaiting.question)
+        self._journal.add("AWAITING_INPUT", plan.id, visit, question=awaiting.question[:_MOST_SHOWN])
         for message, error in self._inbox.deliver():
             self._journal.reject(message, error)
         self._changed()
@@ -131,4 +135,4 @@ class Visits:
     async def _value(self, template: Template, where: str, output: dict[str, Any] | None = None) -> Any:
         if template.exact:
             return self._data.fill(template, output)
-        return await dispatch.render(template.value, self._data.values_for(template, output), where=where)
+        return await self._dispatcher.render(template.value, self._data.values_for(template, output), where=where)

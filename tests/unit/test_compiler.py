@@ -1,13 +1,17 @@
 """Definition to Plan: order, ways, loops, patience, templates, state and outputs."""
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from orchestrator.compiler import compile_definition
 from orchestrator.definition.loader import load_mapping
 from orchestrator.graph.plan import Plan
+from orchestrator.node_types import NODE_TYPES
+from orchestrator.node_types.base import CelMark, VerbatimMark
 
 Node = dict[str, Any]
 
@@ -32,6 +36,18 @@ def plan(nodes: list[Node], ways: list[str] | None = None, **more: Any) -> Plan:
 def loops(nodes: str, *ways: str) -> list[tuple[str, str, int | None]]:
     compiled = plan([text(name) for name in nodes], list(ways))
     return [(loop.head, "".join(loop.body), loop.parent) for loop in compiled.loops]
+
+
+def marks(annotation: Any) -> Iterator[Any]:
+    """Every mark within a field's type that says not to render, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for field in annotation.model_fields.values():
+            yield from (mark for mark in field.metadata if isinstance(mark, (CelMark, VerbatimMark)))
+            yield from marks(field.annotation)
+    if isinstance(annotation, (CelMark, VerbatimMark)):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from marks(argument)
 
 
 def test_nodes_come_in_topological_order_and_else_as_written() -> None:
@@ -108,6 +124,23 @@ def test_expressions_in_a_config_are_no_reads() -> None:
     node = {"id": "a", "type": "Transform", "config": {"operation": "map", "input": [1], "expression": "item + 1"}}
 
     assert plan([node]).nodes[0].config.reads == ()
+
+
+def test_expressions_deeper_in_a_config_are_no_reads_even_where_they_look_like_templates() -> None:
+    routes = [{"when": "nodes.a.text == '{{ inputs.x }}'", "to": "b"}, {"when": "inputs.x == 'y'", "to": "c"}]
+    compiled = plan([text("a"), router("r", routes, "b"), text("b"), text("c")], ["a r"], inputs={"x": {}})
+
+    config = compiled.nodes[1].config
+    assert (config.reads, config.exact) == ((), True)
+    assert config.value == {"routes": routes, "otherwise": "b"}
+
+
+@pytest.mark.parametrize("name", [name for name, kind in NODE_TYPES.items() if kind.activity])
+def test_what_an_activity_must_not_render_stands_at_the_top_of_its_config(name: str) -> None:
+    """Only top-level fields are left out of rendering: a mark further down would have no effect."""
+    inner = [field.annotation for field in NODE_TYPES[name].config.model_fields.values()]
+
+    assert [mark for annotation in inner for mark in marks(annotation)] == []
 
 
 def test_visits_are_kept_only_where_somebody_reads_them() -> None:

@@ -42,8 +42,15 @@ def test_a_file_that_changes_counts_at_once(folder: Path) -> None:
 def test_a_name_that_is_not_there_brings_the_nearest_one(folder: Path) -> None:
     with pytest.raises(DefinitionNotFoundError, match="Did you mean `hello`"):
         Library(folder).load("helo")
-    with pytest.raises(DefinitionNotFoundError, match=r"of this name there is the current one, 1\.1\.0"):
+    with pytest.raises(DefinitionNotFoundError, match=r"of this name there are the current one and 1\.1\.0"):
         Library(folder).load("hello", "9.0.0")
+    with pytest.raises(DefinitionNotFoundError, match=r"There is `hello`\.$"):
+        Library(folder).load("nope")
+    write(folder, "digest.yaml", name="digest")
+    with pytest.raises(DefinitionNotFoundError, match=r"There are `digest` and `hello`\.$"):
+        Library(folder).load("nope")
+    with pytest.raises(DefinitionNotFoundError, match=r"of this name there is the current one$"):
+        Library(folder).load("digest", "9.0.0")
     with pytest.raises(DefinitionNotFoundError, match="There are none"):
         Library(folder / "none").load("hello")
 

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.definition.later import LATER
 from orchestrator.definition.loader import load_mapping, load_text
+from orchestrator.definition.model import Definition, NodeModel
 from orchestrator.errors import DefinitionError, Issue
+from orchestrator.node_types import NODE_TYPES
 
 Node = dict[str, Any]
 
@@ -46,6 +49,7 @@ WHERE_NODES: list[Node] = [
     {"id": "a", "type": "Transform", "config": {"operation": "filter", "input": [], "where": "nodes.a"}}
 ]
 PAIR = [text("a"), text("b")]
+MAYBE = "{{ nodes.a.data if nodes.a is defined else '' }}"
 CHAIN = [edge("a", "b")]
 
 
@@ -139,6 +143,16 @@ BROKEN: list[tuple[Node, list[tuple[str, str]]]] = [
         ),
         ({"inputs": {"x": {"type": "integer", "default": "1"}}}, [("DEF061", "inputs.x.default")]),
         ({"outputs": {"x": {"type": "string"}}}, [("DEF062", "outputs.x")]),
+        ({"outputs": {"x": {"value": MAYBE, "type": "object"}}}, [("DEF063", "outputs.x.value")]),
+        ({"outputs": {"x": {"value": "3", "type": ["integer", "null"]}}}, [("DEF063", "outputs.x.value")]),
+        (
+            {"outputs": {"x": {"value": {"n": [MAYBE]}, "properties": {"n": {"items": {"type": "number"}}}}}},
+            [("DEF063", "outputs.x.value.n[0]")],
+        ),
+        (
+            {"state": {"x": {"type": "number", "reducer": "add"}}, "nodes": [text("a", write={"x": "{{ 1 + 1 }}"})]},
+            [("DEF063", "nodes[0].write.x")],
+        ),
         ({"nodes": [text("a", write={"x": "1"})]}, [("DEF070", "nodes[0].write.x")]),
         ({"state": {"x": {"type": "string", "reducer": "append"}}}, [("DEF071", "state.x.reducer")]),
         ({"state": {"x": {"type": "array", "initial": "a"}}}, [("DEF072", "state.x.initial")]),
@@ -175,7 +189,8 @@ def test_a_header_that_holds_a_secret_must_be_a_template(value: str, codes: list
     [
         ({"vresion": "1.0.0"}, "Did you mean `version`?"),
         ({"nodes": [{"id": "a", "type": "Fromat"}]}, "Did you mean `Format`?"),
-        ({"nodes": PAIR, "edges": [edge("a", "c")]}, "There is `a`, `b`."),
+        ({"nodes": PAIR, "edges": [edge("a", "c")]}, "There are `a` and `b`."),
+        ({"edges": [edge("a", "c")]}, "There is `a`."),
         ({"nodes": [text("a", "{{ nodes.aa.text }}")]}, "Did you mean `a`?"),
         ({"outputs": {"x": "{{ nodes.a.txt }}"}}, "Did you mean `text`?"),
     ],
@@ -188,6 +203,55 @@ def test_a_template_stands_for_a_value_of_any_type() -> None:
     config = {"url": "{{ inputs.u }}", "timeout": "{{ inputs.t }}", "method": "{{ inputs.m }}"}
 
     assert found([{"id": "a", "type": "HttpRequest", "config": config}], inputs={"u": {}, "t": {}, "m": {}}) == []
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"value": "{{ nodes.a.data }}", "type": "object"},
+        {"value": MAYBE},
+        {"value": MAYBE, "type": "string"},
+        {"value": MAYBE, "type": ["object", "string"]},
+        {"value": {"n": "{{ nodes.a.data }}", "m": MAYBE}, "type": "object", "properties": {"n": {"type": "number"}}},
+        {"value": ["{{ nodes.a.text }}!"], "type": "array", "items": {"type": "string"}},
+    ],
+)
+def test_a_typed_output_may_be_a_reference_or_text_where_its_type_allows_text(output: Node) -> None:
+    assert found(outputs={"x": output}) == []
+
+
+def test_text_may_be_added_to_a_list_and_written_into_a_channel_of_any_type() -> None:
+    state = {"log": {"type": "array", "reducer": "append"}, "last": {}, "note": {"type": "string"}}
+
+    assert found([text("a", write=dict.fromkeys(state, "said {{ output.text }}"))], state=state) == []
+
+
+def test_what_is_wrong_with_text_for_another_type_says_what_to_do() -> None:
+    [issue] = issues(outputs={"x": {"value": MAYBE, "type": ["object", "null"]}})
+
+    assert issue.message == "This must be of type object or null, but always gives text"
+    assert issue.hint is not None
+    assert "exactly one reference" in issue.hint
+    assert "`expression`" in issue.hint
+
+
+@pytest.mark.parametrize("word", ["ForEach", "Embed", "Wait", "DatabaseQuery"])
+def test_a_node_type_of_a_later_release_is_no_typing_error(word: str) -> None:
+    assert [issue.hint for issue in issues([{"id": "a", "type": word}])] == [f"`{word}` comes with a later release."]
+
+
+@pytest.mark.parametrize("word", ["on_error", "finally", "cache", "priority"])
+def test_a_field_of_a_later_release_is_no_typing_error(word: str) -> None:
+    expected = [f"`{word}` comes with a later release."]
+
+    assert [issue.hint for issue in issues([text("a", **{word: "b"})])] == expected
+    assert [issue.hint for issue in issues(None, None, **{word: "b"})] == expected
+
+
+def test_nothing_that_is_there_already_comes_later() -> None:
+    fields = {info.alias or name for model in (Definition, NodeModel) for name, info in model.model_fields.items()}
+
+    assert LATER & (NODE_TYPES.keys() | fields) == set()
 
 
 def test_every_problem_is_reported_in_one_pass_in_the_order_of_the_text() -> None:

@@ -25,6 +25,7 @@ RULES: tuple[Callable[[Draft], Iterator[Issue]], ...] = (
     texts.texts_are_sound,
     values.inputs_fit,
     values.outputs_have_values,
+    values.texts_fit_types,
     values.answers_have_schemas,
     values.channels_fit,
     values.writes_have_channels,

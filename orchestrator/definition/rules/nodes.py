@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic_core import ErrorDetails
 
 from orchestrator.definition.draft import Draft
+from orchestrator.definition.later import comes_later
 from orchestrator.definition.model import NodeModel
 from orchestrator.definition.words import did_you_mean, explain
 from orchestrator.errors import Issue, RequestError
@@ -29,7 +30,7 @@ def types_are_known(draft: Draft) -> Iterator[Issue]:
     """DEF020."""
     for index, node in enumerate(draft.definition.nodes):
         if node.type not in NODE_TYPES:
-            hint = did_you_mean(node.type, NODE_TYPES)
+            hint = comes_later(node.type) or did_you_mean(node.type, NODE_TYPES)
             yield draft.issue("DEF020", (*draft.node_path(index), "type"), f"No node type is named `{node.type}`", hint)
 
 

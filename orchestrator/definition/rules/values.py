@@ -1,17 +1,32 @@
 """Rules about inputs, outputs, answers and shared state: their schemas, types and start values."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.inputs import input_schema
 from orchestrator.definition.words import did_you_mean, kind
-from orchestrator.errors import InputError, Issue
+from orchestrator.errors import InputError, Issue, TemplateError
 from orchestrator.graph.channels import REDUCERS, fits
 from orchestrator.graph.plan import Path
 from orchestrator.graph.schema import check_schema, problems
+from orchestrator.templating import inspect_template, is_template
 
-__all__ = ["answers_have_schemas", "channels_fit", "inputs_fit", "outputs_have_values", "writes_have_channels"]
+__all__ = [
+    "answers_have_schemas",
+    "channels_fit",
+    "inputs_fit",
+    "outputs_have_values",
+    "texts_fit_types",
+    "writes_have_channels",
+]
+
+_TAKES_ITEMS: Final = ("append", "union")
+_NOT_TEXT: Final = frozenset({"number", "integer", "boolean", "object", "array", "null"})
+_NO_TEXT: Final = (
+    "Write exactly one reference, such as `{{ nodes.x.result }}`; in a `Transform`, `expression` computes such a value "
+    "and `json_parse` reads it from text."
+)
 
 
 def inputs_fit(draft: Draft) -> Iterator[Issue]:
@@ -36,6 +51,48 @@ def outputs_have_values(draft: Draft) -> Iterator[Issue]:
             hint = "Write `name: template`, or `name: {value: template, type: …}`."
             yield draft.issue("DEF062", ("outputs", name), f"The output `{name}` has no `value`", hint)
         yield from _schema(draft, ("outputs", name), {key: item for key, item in fields.items() if key != "value"})
+
+
+def texts_fit_types(draft: Draft) -> Iterator[Issue]:
+    """DEF063, for outputs that name a type and for what nodes write into channels."""
+    for name, output in draft.definition.outputs.items():
+        if isinstance(output, dict):
+            fields = cast("dict[str, Any]", output)
+            yield from _texts(draft, ("outputs", name, "value"), fields.get("value"), fields)
+    for index, node in enumerate(draft.definition.nodes):
+        for name, value in node.write.items():
+            channel = draft.definition.state.get(name)
+            if channel is None or channel.type == "any" or channel.reducer in _TAKES_ITEMS:
+                continue
+            yield from _texts(draft, (*draft.node_path(index), "write", name), value, {"type": channel.type})
+
+
+def _texts(draft: Draft, path: Path, value: Any, schema: Any) -> Iterator[Issue]:
+    """The texts in ``value`` that stand where ``schema`` allows none."""
+    if not isinstance(schema, dict):
+        return
+    keywords = cast("dict[str, Any]", schema)
+    if isinstance(value, str):
+        named = keywords.get("type", "string")
+        types = [str(item) for item in cast("list[Any]", named)] if isinstance(named, list) else [str(named)]
+        if types and _NOT_TEXT.issuperset(types) and _gives_text(value):
+            message = f"This must be of type {' or '.join(types)}, but always gives text"
+            yield draft.issue("DEF063", path, message, _NO_TEXT)
+    elif isinstance(value, dict) and isinstance(keywords.get("properties"), dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield from _texts(draft, (*path, key), item, keywords["properties"].get(key))
+    elif isinstance(value, list) and "prefixItems" not in keywords:
+        for number, item in enumerate(cast("list[Any]", value)):
+            yield from _texts(draft, (*path, number), item, keywords.get("items"))
+
+
+def _gives_text(text: str) -> bool:
+    if not is_template(text):
+        return True
+    try:
+        return not inspect_template(text).exact
+    except TemplateError:
+        return False  # DEF050 says it
 
 
 def answers_have_schemas(draft: Draft) -> Iterator[Issue]:

@@ -53,12 +53,20 @@ class Program:
             ExpressionError: It has no value: something is missing, or of the wrong type.
             ExpressionBudgetError: It takes too many steps, or its value is too large.
         """
+        return self.measure(bindings, budget)[0]
+
+    def measure(self, bindings: Mapping[str, Any], budget: int) -> tuple[Any, int]:
+        """The value of the expression, and how many steps it took.
+
+        Raises:
+            ExpressionError: As ``evaluate``.
+        """
         env: Env = [budget - self._weight, bindings, *self._slots]
         try:
             if env[0] < 0:
                 charge(env, 0)
             value = self._run(env)
-            return value if type(value) is bool else as_json(value)
+            return (value if type(value) is bool else as_json(value)), budget - env[0]
         except MissingError as error:
             raise error.explained() from None
 

@@ -1,0 +1,38 @@
+"""Words of the language that come with a later release: whoever writes one did not mistype another."""
+
+from typing import Final
+
+__all__ = ["LATER", "comes_later"]
+
+LATER: Final = frozenset(
+    {
+        "Approval",
+        "ConversationMemory",
+        "DataProcessing",
+        "DatabaseInsert",
+        "DatabaseQuery",
+        "Embed",
+        "ForEach",
+        "IntentClassifier",
+        "SaveToFile",
+        "SendEmail",
+        "SlotTracker",
+        "StreamToClient",
+        "Subworkflow",
+        "VectorSearch",
+        "VectorWrite",
+        "Wait",
+        "cache",
+        "compensate",
+        "finally",
+        "on_error",
+        "on_failure",
+        "priority",
+    }
+)
+"""Node types, and fields of nodes and definitions."""
+
+
+def comes_later(word: str) -> str | None:
+    """A hint for a word of a later release; none for any other."""
+    return f"`{word}` comes with a later release." if word in LATER else None
