@@ -19,6 +19,7 @@ from activities import Dependencies, all_activities
 from activities.providers.base import ChatProvider
 from activities.providers.simulated import Simulated
 from activities.resolve import ResolveDefinition
+from orchestrator import __version__
 from orchestrator.connect import connect, connection_config
 from orchestrator.errors import OrchestratorError, ServerUnavailableError, SettingsError
 from orchestrator.leave import leave
@@ -28,9 +29,10 @@ from orchestrator.settings import Settings, load_settings
 from orchestrator.workflow.interpreter import GraphWorkflow
 from orchestrator.workflow.surplus import OneArgument
 
-__all__ = ["build_worker", "main", "open_dependencies", "run_until", "start_logs"]
+__all__ = ["build_worker", "main", "open_dependencies", "run_until", "start_logs", "warn_of_simulation"]
 
 EXIT_OK = 0
+EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 EXIT_SERVER_AWAY = 3
 
@@ -66,6 +68,8 @@ def build_worker(client: Client, settings: Settings, *, dependencies: Dependenci
         workflows=[GraphWorkflow],
         activities=[*all_activities(dependencies), resolve.resolve_definition],
         interceptors=[OneArgument()],
+        # The SDK's own would be a hash over the code of every module loaded, which takes seconds.
+        build_id=f"orchestrator-{__version__}",
         workflow_runner=_runner(sandboxed=settings.sandboxed),
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.max_concurrent_workflow_tasks,
@@ -90,6 +94,7 @@ async def run_until(stop: asyncio.Event, worker: Worker) -> None:
 
     Raises:
         SettingsError: The server does not know the namespace, or refuses the worker.
+        RuntimeError: The worker could not go on, once it had begun.
     """
     running = asyncio.create_task(worker.run())
     stopping = asyncio.create_task(stop.wait())
@@ -100,6 +105,9 @@ async def run_until(stop: asyncio.Event, worker: Worker) -> None:
             await worker.shutdown()
         await running
     except RuntimeError as error:
+        # The SDK names what ended a worker under way as the cause; one that it never let begin has none.
+        if error.__cause__ is not None:
+            raise
         reason = str(error).partition(": Status {")[0]
         raise SettingsError(f"The Temporal server does not accept this worker: {reason}.") from error
     finally:
@@ -120,8 +128,17 @@ async def _serve(settings: Settings) -> None:
             client.namespace,
             settings.definitions_dir,
         )
+        warn_of_simulation(settings)
         await run_until(stop, worker)
     _log.info("worker stopped")
+
+
+def warn_of_simulation(settings: Settings) -> None:
+    """Says so in the log when every model is the simulated one."""
+    if not settings.openai_api_key and not settings.openai_base_url:
+        _log.warning(
+            "no model endpoint is configured (OPENAI_API_KEY or OPENAI_BASE_URL): the answers of models are simulated"
+        )
 
 
 def start_logs(settings: Settings) -> None:
@@ -137,7 +154,8 @@ def main() -> int:
     """Runs a worker until SIGTERM or SIGINT.
 
     Returns:
-        The exit code: 0 after an orderly stop, 2 when a setting is wrong, 3 when no Temporal server answers.
+        The exit code: 0 after an orderly stop, 1 when the worker could not go on, 2 when a setting is wrong, 3 when no
+        Temporal server answers.
     """
     try:
         settings = load_settings()
@@ -146,6 +164,9 @@ def main() -> int:
     except OrchestratorError as error:
         sys.stderr.write(f"worker: {error.message}\n")
         return EXIT_SERVER_AWAY if isinstance(error, ServerUnavailableError) else EXIT_SETTINGS
+    except Exception:  # noqa: BLE001 - whatever it is, the log is where people look
+        _log.exception("the worker failed")
+        return EXIT_FAILED
     return EXIT_OK
 
 

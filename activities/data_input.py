@@ -6,6 +6,6 @@ from orchestrator.node_types.data_input import DataInputConfig
 __all__ = ["handle"]
 
 
-async def handle(config: DataInputConfig, _call: NodeCall) -> NodeOutput:
+def handle(config: DataInputConfig, _call: NodeCall) -> NodeOutput:
     """The data, whose templates are filled in by now."""
     return NodeOutput(output={"data": config.data})

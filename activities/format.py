@@ -9,7 +9,7 @@ from orchestrator.node_types.format import FormatConfig
 __all__ = ["handle"]
 
 
-async def handle(config: FormatConfig, call: NodeCall) -> NodeOutput:
+def handle(config: FormatConfig, call: NodeCall) -> NodeOutput:
     """The text, whose template is filled in by now.
 
     Raises:

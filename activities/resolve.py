@@ -2,14 +2,17 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from pydantic_core import to_json
 from temporalio import activity
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.runtime import translated
 from orchestrator.compiler import compile_definition
@@ -25,12 +28,13 @@ from orchestrator.definition.library import Library
 from orchestrator.definition.limits import tighten
 from orchestrator.definition.loader import load_mapping
 from orchestrator.definition.model import Definition
-from orchestrator.errors import OrchestratorError, TooLargeError
-from orchestrator.graph.plan import Retry
+from orchestrator.errors import TooLargeError
+from orchestrator.graph.plan import Plan, Retry
 
 __all__ = ["ResolveDefinition"]
 
 _ATTRIBUTES_KEPT_S = 60.0
+_MOST_KEPT = 128
 
 
 class ResolveDefinition:
@@ -48,6 +52,7 @@ class ResolveDefinition:
         self._heartbeat_timeout = heartbeat_timeout
         self._attributes: tuple[str, ...] = ()
         self._attributes_until = 0.0
+        self._compiled = _Compiled()
 
     @activity.defn(name=RESOLVE_ACTIVITY)
     async def resolve_definition(self, request: RunRequest) -> Resolved:
@@ -58,16 +63,17 @@ class ResolveDefinition:
         """
         try:
             resolved = await asyncio.to_thread(self._resolve, request)
-        except OrchestratorError as error:
+            return resolved.model_copy(update={"search_attributes": await self._registered()})
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
             raise translated(error, Retry()) from None
-        return resolved.model_copy(update={"search_attributes": await self._registered()})
 
     def _resolve(self, request: RunRequest) -> Resolved:
         definition = self._find(request)
-        plan = compile_definition(definition)
+        # A definition sent with the run is a new one each time, so there is no use in keeping it.
+        plan, plan_hash = (self._compiled.get if isinstance(request.definition, str) else _compile)(definition)
         resolved = Resolved(
             plan=plan,
-            plan_hash=sha256(to_json(plan)).hexdigest(),
+            plan_hash=plan_hash,
             inputs=check_inputs(definition, request.inputs),
             limits=tighten(plan.limits, request.limits),
             heartbeat_timeout=self._heartbeat_timeout,
@@ -87,12 +93,46 @@ class ResolveDefinition:
 
     async def _registered(self) -> tuple[str, ...]:
         if time.monotonic() >= self._attributes_until:
-            answer = await self._client.operator_service.list_search_attributes(
-                ListSearchAttributesRequest(namespace=self._client.namespace)
-            )
+            try:
+                answer = await self._client.operator_service.list_search_attributes(
+                    ListSearchAttributesRequest(namespace=self._client.namespace)
+                )
+            except RPCError as error:
+                # They only help people to find runs; the next run asks again.
+                activity.logger.warning("cannot list search attributes: %s", error)
+                return self._attributes
             keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
             self._attributes = tuple(
                 name for name in SearchAttribute.ALL if answer.custom_attributes.get(name) == keyword
             )
             self._attributes_until = time.monotonic() + _ATTRIBUTES_KEPT_S
         return self._attributes
+
+
+def _compile(definition: Definition) -> tuple[Plan, str]:
+    plan = compile_definition(definition)
+    return plan, sha256(to_json(plan)).hexdigest()
+
+
+class _Compiled:
+    """The plans of the definitions asked for last. Used from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[tuple[str, str], tuple[Definition, Plan, str]] = OrderedDict()
+
+    def get(self, definition: Definition) -> tuple[Plan, str]:
+        """The plan of a definition, and its hash; compiled once for as long as this very object is asked for."""
+        key = (definition.name, definition.version)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] is definition:
+                self._kept.move_to_end(key)
+                return kept[1], kept[2]
+        plan, plan_hash = _compile(definition)
+        with self._lock:
+            self._kept[key] = (definition, plan, plan_hash)
+            self._kept.move_to_end(key)
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return plan, plan_hash

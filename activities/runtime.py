@@ -1,4 +1,7 @@
-"""Turns a node's handler into a Temporal activity: renders, validates, heartbeats, and translates errors."""
+"""Turns a node's handler into a Temporal activity: renders, validates, heartbeats, and translates errors.
+
+What may take long is done in a thread, since one event loop carries the heartbeats of all that a worker does.
+"""
 
 import asyncio
 import random
@@ -10,51 +13,90 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 from pydantic_core import to_json
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from orchestrator.contracts import MAX_PAYLOAD_BYTES, NodeCall, NodeOutput
+from activities.weight import is_long
+from orchestrator.contracts import MAX_LOCAL_BYTES, MAX_PAYLOAD_BYTES, TOO_LARGE_FOR_LOCAL, NodeCall, NodeOutput
 from orchestrator.errors import NodeError, OrchestratorError, ProviderError, TooLargeError
 from orchestrator.graph.plan import Retry
 from orchestrator.node_types.base import ConfigModel, NodeType, unrendered_fields
 from orchestrator.templating import render_value
 
-__all__ = ["Handler", "NodeActivity", "check_size", "node_activity", "retry_delay", "translated"]
+__all__ = [
+    "Handler",
+    "NodeActivity",
+    "QuickHandler",
+    "check_size",
+    "node_activity",
+    "quick_activity",
+    "retry_delay",
+    "translated",
+]
 
 Config = TypeVar("Config", bound=ConfigModel)
 Handler = Callable[[Config, NodeCall], Awaitable[NodeOutput]]
 """Performs one visit of a node, given its configuration with every template filled in."""
+QuickHandler = Callable[[Config, NodeCall], NodeOutput]
+"""The same for a quick node, which only computes."""
 NodeActivity = Callable[[NodeCall], Awaitable[NodeOutput]]
 
-_MAX_MESSAGE = 2000
 _JITTER = 0.5
 
 
 def node_activity(node_type: NodeType, config_model: type[Config], handle: Handler[Config]) -> NodeActivity:
-    """The activity that performs nodes of ``node_type`` with ``handle``.
+    """The activity that performs work nodes of ``node_type`` with ``handle``. It heartbeats meanwhile.
 
     Raises:
         TypeError: ``config_model`` is not the one that the type declares.
     """
-    if config_model is not node_type.config:
-        raise TypeError(f"{node_type.name} is configured by {node_type.config.__name__}, not {config_model.__name__}")
-    unrendered = unrendered_fields(config_model)
-    beats = node_type.tier == "work"
+    configured = _configured(node_type, config_model)
 
     @activity.defn(name=node_type.activity)
     async def perform(call: NodeCall) -> NodeOutput:
         try:
-            config = _validated(config_model, _rendered(call, unrendered), call)
-            if beats:
-                async with _heartbeat():
-                    output = await handle(config, call)
-            else:
+            long = is_long(call.config, call.values)
+            config = await asyncio.to_thread(configured, call) if long else configured(call)
+            async with _heartbeat():
                 output = await handle(config, call)
-            check_size(output.output, f"the output of node {call.node!r}")
+            return _checked(output, call)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
             raise translated(error, call.retry) from None
-        return output
 
     return perform
+
+
+def quick_activity(node_type: NodeType, config_model: type[Config], handle: QuickHandler[Config]) -> NodeActivity:
+    """The activity that performs quick nodes of ``node_type`` with ``handle``.
+
+    Raises:
+        TypeError: ``config_model`` is not the one that the type declares.
+    """
+    configured = _configured(node_type, config_model)
+
+    def performed(call: NodeCall) -> NodeOutput:
+        return _checked(handle(configured(call), call), call)
+
+    @activity.defn(name=node_type.activity)
+    async def perform(call: NodeCall) -> NodeOutput:
+        try:
+            return await asyncio.to_thread(performed, call) if is_long(call.config, call.values) else performed(call)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
+            raise translated(error, call.retry) from None
+
+    return perform
+
+
+def _configured(node_type: NodeType, model: type[Config]) -> Callable[[NodeCall], Config]:
+    """What makes the configuration of a call: rendered and validated."""
+    if model is not node_type.config:
+        raise TypeError(f"{node_type.name} is configured by {node_type.config.__name__}, not {model.__name__}")
+    unrendered = unrendered_fields(model)
+    return lambda call: _validated(model, _rendered(call, unrendered), call)
+
+
+def _checked(output: NodeOutput, call: NodeCall) -> NodeOutput:
+    check_size(output.output, f"the output of node {call.node!r}")
+    return output
 
 
 def _rendered(call: NodeCall, unrendered: frozenset[str]) -> Any:
@@ -62,7 +104,8 @@ def _rendered(call: NodeCall, unrendered: frozenset[str]) -> Any:
     if not unrendered or not isinstance(config, dict):
         return render_value(config, call.values)
     fields = cast("dict[str, Any]", config)
-    return {name: value if name in unrendered else render_value(value, call.values) for name, value in fields.items()}
+    rendered = render_value({name: value for name, value in fields.items() if name not in unrendered}, call.values)
+    return {name: value if name in unrendered else rendered[name] for name, value in fields.items()}
 
 
 def _validated(model: type[Config], config: Any, call: NodeCall) -> Config:
@@ -76,16 +119,24 @@ def _validated(model: type[Config], config: Any, call: NodeCall) -> Config:
 
 
 def check_size(value: Any, what: str) -> None:
-    """Raise when ``value`` is more than a run may carry.
+    """Raise when ``value`` is more than a run, or a local activity, may carry.
 
     Raises:
         TooLargeError: Its JSON takes more than ``MAX_PAYLOAD_BYTES`` bytes; the message begins with ``what``.
+        ApplicationError: ``TOO_LARGE_FOR_LOCAL``: the workflow will call the same as a regular activity.
     """
     size = len(to_json(value))
     if size > MAX_PAYLOAD_BYTES:
         raise TooLargeError(
             f"{what} takes {size} bytes; at most {MAX_PAYLOAD_BYTES} are allowed",
             details={"bytes": size, "limit": MAX_PAYLOAD_BYTES},
+        )
+    if size > MAX_LOCAL_BYTES and activity.info().is_local:
+        raise ApplicationError(
+            f"{what} takes {size} bytes, too many for a local activity",
+            type=TOO_LARGE_FOR_LOCAL,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
         )
 
 
@@ -111,11 +162,13 @@ async def _beat(interval: float) -> None:
 
 def translated(error: Exception, retry: Retry) -> ApplicationError:
     """``error`` as Temporal knows it: our code as its type, our details, and when to try again."""
+    if isinstance(error, ApplicationError):  # of our own making, already in Temporal's words
+        return error
     if isinstance(error, OrchestratorError):
         wait = error.retry_after_s if isinstance(error, ProviderError) else None
         delay = retry_delay(retry, activity.info().attempt) if wait is None else wait
         return ApplicationError(
-            error.message[:_MAX_MESSAGE],
+            error.message,
             error.details,
             type=error.code,
             non_retryable=not error.retryable,

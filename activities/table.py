@@ -10,7 +10,7 @@ from activities import data_input, http_request, model_invoke, transform
 from activities import format as format_
 from activities.providers.base import ChatProvider
 from activities.render import render
-from activities.runtime import node_activity
+from activities.runtime import node_activity, quick_activity
 from orchestrator.node_types.data_input import DATA_INPUT, DataInputConfig
 from orchestrator.node_types.format import FORMAT, FormatConfig
 from orchestrator.node_types.http_request import HTTP_REQUEST, HttpRequestConfig
@@ -38,10 +38,10 @@ class Dependencies:
 def all_activities(deps: Dependencies) -> list[Callable[..., Awaitable[Any]]]:
     """The activities to register with a worker."""
     return [
-        node_activity(DATA_INPUT, DataInputConfig, data_input.handle),
-        node_activity(FORMAT, FormatConfig, format_.handle),
+        quick_activity(DATA_INPUT, DataInputConfig, data_input.handle),
+        quick_activity(FORMAT, FormatConfig, format_.handle),
         node_activity(HTTP_REQUEST, HttpRequestConfig, http_request.handler(deps.http, max_bytes=deps.http_max_bytes)),
         node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(deps.chat)),
-        node_activity(TRANSFORM, TransformConfig, transform.handle),
+        quick_activity(TRANSFORM, TransformConfig, transform.handle),
         render,
     ]

@@ -21,7 +21,7 @@ _LEAST_BUDGET = 100
 _KINDS = ((bool, "a truth value"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "a map"))
 
 
-async def handle(config: TransformConfig, call: NodeCall) -> NodeOutput:
+def handle(config: TransformConfig, call: NodeCall) -> NodeOutput:
     """The result of the operation.
 
     Raises:

@@ -1,6 +1,7 @@
 """The one door to runs, for command line, gateway and scripts: start, watch, answer, cancel."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, NoReturn, cast
@@ -13,7 +14,15 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
-from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ApplicationError,
+    CancelledError,
+    TerminatedError,
+    WorkflowAlreadyStartedError,
+)
+from temporalio.exceptions import (
+    TimeoutError as TemporalTimeoutError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from orchestrator.contracts import (
@@ -28,6 +37,7 @@ from orchestrator.contracts import (
     RunRequest,
     RunResult,
     RunState,
+    SearchAttribute,
     SubmitReply,
 )
 from orchestrator.errors import (
@@ -36,15 +46,20 @@ from orchestrator.errors import (
     NothingAwaitedError,
     RequestError,
     RunNotFoundError,
+    RunTimeoutError,
     ServerUnavailableError,
+    SettingsError,
     WorkerMissingError,
 )
+from orchestrator.statuses import ENDED
 from orchestrator.summaries import RunSummary, list_query, summarize
 
 __all__ = ["Orchestrator"]
 
 _QUERY_TIMEOUT = timedelta(seconds=10)
+_LAST_WORDS_TIMEOUT = timedelta(seconds=5)
 _ANSWER_TIMEOUT_S = 30.0
+_LOOKS_BETWEEN_CHECKS = 20
 _REFUSALS = {error.code: error for error in (MessageError, AnswerError, NothingAwaitedError)}
 
 
@@ -83,11 +98,15 @@ class Orchestrator:
         return run_id
 
     async def result(self, run_id: str) -> RunResult:
-        """Wait for a run to end and return its result, however it ended."""
+        """Wait for a run to end and return its result, however it ended.
+
+        What became of a run that was cancelled, or that the server ended, only the run itself knows; where no worker
+        answers for it, path and usage are empty.
+        """
         try:
             return await self._handle(run_id).result()
         except WorkflowFailureError as error:
-            return _ended(error)
+            return _told(error) or _ended(error, await self._last_known(run_id))
         except RPCError as error:
             self._explain(error, run_id)
 
@@ -97,16 +116,30 @@ class Orchestrator:
 
     async def follow(self, run_id: str, *, after: int = 0, poll_s: float = 0.25) -> AsyncIterator[Event]:
         """Yield the events of a run, each once, until it has ended. Asks every ``poll_s`` seconds when idle."""
-        over = ("completed", "failed", "cancelled", "timed_out")
-        while True:
-            page = await self.progress(run_id, after=after)
+        async for page in self.watch(run_id, after=after, poll_s=poll_s):
             for event in page.events:
                 yield event
+
+    async def watch(self, run_id: str, *, after: int = 0, poll_s: float = 0.1) -> AsyncIterator[ProgressPage]:
+        """Yield what is new of a run, each event once, until it has ended.
+
+        A page without events says that nothing has happened since the last one; the next comes ``poll_s`` seconds
+        later.
+        """
+        idle = 0
+        while True:
+            page = await self.progress(run_id, after=after)
             after = page.cursor
-            if not page.events:
-                if page.status in over or (await self.summary(run_id)).closed is not None:
-                    return
-                await asyncio.sleep(poll_s)
+            if page.events:
+                idle = 0
+                yield page
+                continue
+            # A run that the server itself has ended could not note that.
+            if page.status in ENDED or (idle % _LOOKS_BETWEEN_CHECKS == 0 and (await self.summary(run_id)).closed):
+                return
+            idle += 1
+            yield page
+            await asyncio.sleep(poll_s)
 
     async def state(self, run_id: str) -> RunState:
         """Where each node stands, shared state, and the result so far."""
@@ -166,14 +199,25 @@ class Orchestrator:
         """The newest runs, from the server's index, which may lag by a moment.
 
         Args:
-            status: A run status (``awaiting_input``), or none for all.
+            status: One of ``statuses.ListedStatus``, or none for all.
             name: Name of a definition, or none for all.
             limit: The most to return.
+
+        Raises:
+            RequestError: The status is none of them, or the name cannot be one.
+            SettingsError: The server lacks the search attributes that this needs.
         """
         query = list_query(status, name)
         try:
             return [summarize(execution) async for execution in self._client.list_workflows(query, limit=limit)]
         except RPCError as error:
+            if error.status == RPCStatusCode.INVALID_ARGUMENT and any(
+                key in error.message for key in SearchAttribute.ALL
+            ):
+                raise SettingsError(
+                    "the Temporal server lacks search attributes that this needs: `orchestrator register` adds them "
+                    f"({error.message})"
+                ) from error
             self._explain(error, "")
 
     async def summary(self, run_id: str) -> RunSummary:
@@ -185,6 +229,15 @@ class Orchestrator:
 
     def _handle(self, run_id: str) -> WorkflowHandle[Any, RunResult]:
         return self._client.get_workflow_handle(run_id, result_type=RunResult)
+
+    async def _last_known(self, run_id: str) -> RunResult:
+        """What a run said last of itself; nothing if no worker answers soon."""
+        handle: Any = self._handle(run_id)  # the SDK's overloads are not fully typed
+        try:
+            state: RunState = await handle.query("state", result_type=RunState, rpc_timeout=_LAST_WORDS_TIMEOUT)
+        except (RPCError, WorkflowQueryFailedError):
+            return RunResult(status="running")
+        return state.result
 
     async def _query(self, run_id: str, name: str, answer: Any, *args: BaseModel) -> Any:
         try:
@@ -215,19 +268,29 @@ class Orchestrator:
                 raise RequestError(f"the Temporal server refused the request: {error.message}") from error
 
 
-def _ended(failure: WorkflowFailureError) -> RunResult:
+def _told(failure: WorkflowFailureError) -> RunResult | None:
+    """The result that a failed run gave; none if it gave none."""
     cause = failure.cause
     if isinstance(cause, ApplicationError) and cause.details:
-        try:
+        with contextlib.suppress(ValidationError):
             return RunResult.model_validate(cause.details[0])
-        except ValidationError:
-            pass
-    info = ErrorInfo(code="INTERNAL", message=str(cause))
+    return None
+
+
+def _ended(failure: WorkflowFailureError, last: RunResult) -> RunResult:
+    """What a run that gave no result ended with, ``last`` being what it said before."""
+    cause = failure.cause
     if isinstance(cause, CancelledError):
-        return RunResult(status="cancelled")
+        return last.model_copy(update={"status": "cancelled"})
+    status, info = "failed", ErrorInfo(code="INTERNAL", message=str(cause))
     if isinstance(cause, TerminatedError):
         info = ErrorInfo(code="TERMINATED", message="somebody terminated the run")
-    return RunResult(status="failed", error=info)
+    elif isinstance(cause, TemporalTimeoutError):
+        status = "timed_out"
+        info = ErrorInfo(
+            code=RunTimeoutError.code, message="the run took longer than whoever started it let Temporal wait"
+        )
+    return last.model_copy(update={"status": status, "error": info})
 
 
 def _refused(failure: WorkflowUpdateFailedError) -> NoReturn:

@@ -153,20 +153,15 @@ def _edge(link: Link) -> PlanEdge:
 
 
 def _loops(flow: Flow) -> tuple[PlanLoop, ...]:
-    found: list[PlanLoop] = []
     place = {number: at for at, number in enumerate(flow.order)}
-    for number, loop in enumerate(flow.loops):
-        around = [index for index in range(number) if flow.loops[index].body >> loop.head & 1]
-        found.append(
-            PlanLoop(
-                head=NodeId(flow.ids[loop.head]),
-                back_edges=loop.back,
-                body=tuple(NodeId(flow.ids[item]) for item in sorted(bits(loop.body), key=place.__getitem__)),
-                # Outer loops come first, so the last of those around it is the smallest.
-                parent=around[-1] if around else None,
-            )
+    return tuple(
+        PlanLoop(
+            head=NodeId(flow.ids[loop.head]),
+            back_edges=loop.back,
+            body=tuple(NodeId(flow.ids[item]) for item in sorted(bits(loop.body), key=place.__getitem__)),
         )
-    return tuple(found)
+        for loop in flow.loops
+    )
 
 
 def _channel(channel: ChannelModel) -> Channel:

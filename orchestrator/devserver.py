@@ -256,6 +256,7 @@ async def _wait_until_it_answers(
         # The end of its output is the end of the server, and by then its last words have been read.
         await asyncio.wait({answered, reader}, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
         if answered.done():
+            answered.result()
             return
         said = "\n  ".join(line for line in output if line) or "(it said nothing)"
         how = f"did not answer within {START_TIMEOUT:g} seconds"

@@ -9,17 +9,17 @@ from temporalio.common import SearchAttributeKey
 
 from orchestrator.contracts import WORKFLOW_TYPE, SearchAttribute
 from orchestrator.errors import RequestError
+from orchestrator.statuses import ListedStatus
 
 __all__ = ["RunSummary", "list_query", "summarize"]
 
-_OVER: Mapping[WorkflowExecutionStatus, str] = {
+_OVER: Mapping[WorkflowExecutionStatus, ListedStatus] = {
     WorkflowExecutionStatus.COMPLETED: "completed",
     WorkflowExecutionStatus.FAILED: "failed",
     WorkflowExecutionStatus.CANCELED: "cancelled",
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
-_GOING_ON = ("running", "awaiting_input", "needs_attention", "paused", "cancelling")
 _STATUS, _NAME, _NODE, _TENANT = (
     SearchAttributeKey.for_keyword(name)
     for name in (
@@ -29,6 +29,20 @@ _STATUS, _NAME, _NODE, _TENANT = (
         SearchAttribute.TENANT,
     )
 )
+_OWN = SearchAttribute.RUN_STATUS
+_QUERIES: Mapping[str, str] = {
+    "running": f"ExecutionStatus = 'Running' AND ({_OWN} IS NULL OR {_OWN} != 'awaiting_input')",
+    "awaiting_input": f"ExecutionStatus = 'Running' AND {_OWN} = 'awaiting_input'",
+    "completed": "ExecutionStatus = 'Completed'",
+    "failed": f"ExecutionStatus = 'Failed' AND ({_OWN} IS NULL OR {_OWN} != 'timed_out')",
+    "cancelled": "ExecutionStatus = 'Canceled'",
+    "timed_out": f"(ExecutionStatus = 'TimedOut' OR (ExecutionStatus = 'Failed' AND {_OWN} = 'timed_out'))",
+    "terminated": "ExecutionStatus = 'Terminated'",
+}
+"""By status, what finds just the runs that ``summarize`` gives it.
+
+A run that was refused, or that the server ended, has no status of its own, or one that is out of date.
+"""
 
 
 class RunSummary(BaseModel):
@@ -38,7 +52,7 @@ class RunSummary(BaseModel):
 
     id: str
     run_id: str
-    status: str
+    status: ListedStatus
     definition: str | None = None
     current_node: str | None = None
     tenant: str | None = None
@@ -47,29 +61,29 @@ class RunSummary(BaseModel):
 
 
 def list_query(status: str | None, name: str | None) -> str:
-    """The query for runs with this status of theirs, of this definition; none means all.
+    """The query for runs with this status, of this definition; none means all.
 
     Raises:
-        RequestError: One of them cannot be a status or a name.
+        RequestError: There is no such status, or the name cannot be one.
     """
-    query = f"WorkflowType = '{WORKFLOW_TYPE}'"
-    if status in _GOING_ON:  # a run that the server ended could not take its status back
-        query += " AND ExecutionStatus = 'Running'"
+    parts = [f"WorkflowType = '{WORKFLOW_TYPE}'"]
     if status is not None:
-        query += f" AND {SearchAttribute.RUN_STATUS} = {_quoted(status)}"
+        if status not in _QUERIES:
+            raise RequestError(f"no run has the status {status[:100]!r}; there are {', '.join(_QUERIES)}")
+        parts.append(_QUERIES[status])
     if name is not None:
-        query += f" AND {SearchAttribute.DEFINITION_NAME} = {_quoted(name)}"
-    return query
+        parts.append(f"{SearchAttribute.DEFINITION_NAME} = {_quoted(name)}")
+    return " AND ".join(parts)
 
 
 def summarize(execution: WorkflowExecution) -> RunSummary:
     """The row of one run."""
     shown = execution.typed_search_attributes
-    status = shown.get(_STATUS) or "running"
-    if execution.status is not None and execution.status in _OVER:
-        over = _OVER[execution.status]
-        # A failed run says more exactly how (timed_out); one that the server ended could not say anything.
-        status = status if over == "failed" and status == "timed_out" else over
+    own = shown.get(_STATUS)
+    over = None if execution.status is None else _OVER.get(execution.status)
+    status: ListedStatus = over or ("awaiting_input" if own == "awaiting_input" else "running")
+    if over == "failed" and own == "timed_out":
+        status = "timed_out"
     return RunSummary(
         id=execution.id,
         run_id=execution.run_id,

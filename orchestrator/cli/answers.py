@@ -14,7 +14,7 @@ from orchestrator.cli.output import say
 from orchestrator.contracts import Awaiting, Message
 from orchestrator.definition.model import NODE_ID
 
-__all__ = ["Answers", "message_for"]
+__all__ = ["Answers", "message_for", "new_message_id"]
 
 _NAMED = re.compile(NODE_ID.removesuffix("$") + "=")
 
@@ -86,10 +86,14 @@ def message_for(text: str, question: Awaiting) -> Message:
             values = json.loads(text)
         except (ValueError, RecursionError):
             values = None  # the refusal of the text says what is asked for
-    # An id makes the answer count once, even if it is sent again because the reply to it got lost.
     return Message(
-        text=text if values is None else None, values=values, node=question.node, message_id=f"cli-{uuid4().hex}"
+        text=text if values is None else None, values=values, node=question.node, message_id=new_message_id()
     )
+
+
+def new_message_id() -> str:
+    """An id that makes a message count once, even if it is sent again because the reply to it got lost."""
+    return f"cli-{uuid4().hex}"
 
 
 async def _ask(question: Awaiting) -> str | None:

@@ -1,9 +1,11 @@
-"""The command ``dev``."""
+"""Commands about the server: ``dev`` and ``register``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from orchestrator.cli import options
 
 __all__ = ["register"]
 
@@ -18,6 +20,11 @@ def register(app: typer.Typer) -> None:
         epilog="\b\nExamples:\n  orchestrator dev\n  orchestrator dev --port 7300 --db /tmp/runs.db\n\n"
         "A server that is there already is used, and left running."
     )(dev)
+    app.command(
+        name="register",
+        epilog="\b\nExamples:\n  orchestrator register\n  TEMPORAL_ADDRESS=temporal.example:7233 orchestrator register\n\n"
+        "Once for each server and namespace; again it changes nothing. `dev` and `demo` do it themselves.",
+    )(register_attributes)
 
 
 def dev(*, port: Port = None, ui_port: UiPort = None, db: Db = None) -> None:
@@ -28,3 +35,13 @@ def dev(*, port: Port = None, ui_port: UiPort = None, db: Db = None) -> None:
     from orchestrator.cli import serving
 
     serving.serve(port, ui_port, db)
+
+
+def register_attributes(*, as_json: options.Json = False) -> None:
+    """Register the search attributes that the server lacks.
+
+    Without them runs go on, but `list` cannot choose by definition or status.
+    """
+    from orchestrator.cli import registering
+
+    registering.register(as_json=as_json)

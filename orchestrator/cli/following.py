@@ -1,6 +1,5 @@
 """Follows a run: shows its events, answers its questions, and says how it stands when there is no more to do."""
 
-import asyncio
 from collections.abc import Sequence
 
 from orchestrator.cli.answers import Answers
@@ -9,11 +8,7 @@ from orchestrator.client import Orchestrator
 from orchestrator.contracts import Awaiting
 from orchestrator.errors import AnswerError, NothingAwaitedError
 
-__all__ = ["OVER", "follow"]
-
-OVER = frozenset({"completed", "failed", "cancelled", "timed_out"})
-_POLL_S = 0.1
-_LOOKS_BETWEEN_CHECKS = 20
+__all__ = ["follow"]
 
 
 async def follow(runs: Orchestrator, run_id: str, screen: Screen, answers: Answers) -> tuple[Awaiting, ...]:
@@ -26,27 +21,14 @@ async def follow(runs: Orchestrator, run_id: str, screen: Screen, answers: Answe
         AnswerError: An answer at hand does not fit the question, which goes on waiting.
         WorkerMissingError: No worker answers.
     """
-    after, idle = 0, 0
-    while True:
-        page = await runs.progress(run_id, after=after)
-        fresh = [event for event in page.events if event.seq > after]
-        for event in fresh:
+    async for page in runs.watch(run_id):
+        for event in page.events:
             screen.event(event)
-            after = event.seq
-        if fresh:
-            idle = 0
-            continue
-        if page.status in OVER:
-            return ()
-        if page.awaiting and await _answered(runs, run_id, page.awaiting, screen, answers):
+        if page.events or (page.awaiting and await _answered(runs, run_id, page.awaiting, screen, answers)):
             continue
         if page.status == "awaiting_input":
             return page.awaiting
-        idle += 1
-        # A run that the server itself has ended could not note that.
-        if idle % _LOOKS_BETWEEN_CHECKS == 0 and (await runs.summary(run_id)).closed is not None:
-            return ()
-        await asyncio.sleep(_POLL_S)
+    return ()
 
 
 async def _answered(

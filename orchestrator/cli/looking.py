@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.cli.errors import FAILED, OK, WAITING
-from orchestrator.cli.following import OVER
 from orchestrator.cli.output import data, out, say, table
 from orchestrator.cli.render import event_line, result_lines, show_questions, usage_line
 from orchestrator.cli.running import exit_code
 from orchestrator.cli.session import Session, on_server
 from orchestrator.contracts import Awaiting, Event, ProgressPage, RunResult, RunState
 from orchestrator.errors import WorkerMissingError
+from orchestrator.statuses import ENDED, ListedStatus
 from orchestrator.summaries import RunSummary
 
 __all__ = ["list_runs", "progress", "result", "state", "status"]
@@ -118,7 +118,7 @@ def result(run_id: str, *, wait: bool, as_json: bool) -> int:
     else:
         for line in result_lines(run_id, found, link):
             out(line)
-    if found.status in OVER:
+    if found.status in ENDED:
         return exit_code(found)
     return {"awaiting_input": WAITING, "needs_attention": FAILED}.get(found.status, OK)
 
@@ -128,7 +128,7 @@ def state(run_id: str) -> None:
     data(on_server(lambda session: session.orchestrator.state(run_id)).model_dump(mode="json"))
 
 
-def list_runs(*, status: str | None, name: str | None, limit: int, as_json: bool) -> None:
+def list_runs(*, status: ListedStatus | None, name: str | None, limit: int, as_json: bool) -> None:
     """Print the newest runs."""
     rows = on_server(lambda session: session.orchestrator.runs(status=status, name=name, limit=limit))
     if as_json:

@@ -7,7 +7,6 @@ import typer
 __all__ = [
     "Answer",
     "Conversation",
-    "Cost",
     "DefinitionArgument",
     "InputOption",
     "Json",
@@ -56,7 +55,6 @@ Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", hel
 Timeout = Annotated[str | None, typer.Option("--timeout", help="Most the run may take: 90s, 2h, 7d, or seconds.")]
 Steps = Annotated[int | None, typer.Option("--max-steps", min=1, help="Most visits of nodes.")]
 Parallel = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Most nodes under way at a time.")]
-Cost = Annotated[float | None, typer.Option("--max-cost", min=0, help="Most the run may cost, in US dollars.")]
 
 MessageText = Annotated[str | None, typer.Argument(metavar="TEXT", help="The answer as text.")]
 MessageValues = Annotated[str | None, typer.Option("--values", metavar="JSON|@FILE|@-", help="The answer as JSON.")]

@@ -15,7 +15,14 @@ from orchestrator.definition.library import Library
 from orchestrator.definition.limits import tighten
 from orchestrator.definition.loader import load_file
 from orchestrator.definition.model import Definition
-from orchestrator.errors import DefinitionError, DefinitionNotFoundError, RequestError
+from orchestrator.errors import (
+    DefinitionError,
+    DefinitionNotFoundError,
+    InputError,
+    OrchestratorError,
+    RequestError,
+)
+from orchestrator.graph.plan import Limits
 from orchestrator.graph.schema import problems
 
 __all__ = ["Wanted", "find_definition", "is_file", "pairs", "read_json", "read_value", "wanted"]
@@ -25,12 +32,16 @@ _ENDINGS = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A run to start. ``problem`` is set where a definition named here is not one that this machine can use."""
+    """A run to start.
+
+    ``problem`` is what is wrong with a definition given by its name, or with inputs for it, as far as the folder of
+    this machine can tell. The library of the worker that takes the run counts, which may be another one.
+    """
 
     request: RunRequest
     name: str
     definition: Definition | None = None
-    problem: DefinitionError | DefinitionNotFoundError | None = None
+    problem: OrchestratorError | None = None
 
 
 def wanted(
@@ -42,12 +53,12 @@ def wanted(
     context: Mapping[str, Any],
     limits: Mapping[str, Any],
 ) -> Wanted:
-    """The request for a run of ``reference``, checked as far as this machine knows the definition.
+    """The request for a run of ``reference``; checked here if that is a file, else by the worker.
 
     Raises:
         DefinitionError: A file breaks rules.
         DefinitionNotFoundError: There is no such file.
-        InputError: The inputs do not fit the definition.
+        InputError: The inputs do not fit the file.
         RequestError: An option is not well formed.
     """
     definition, problem = None, None
@@ -56,12 +67,17 @@ def wanted(
     except (DefinitionError, DefinitionNotFoundError) as error:
         if is_file(reference):
             raise
-        problem = error  # the server's worker may have another library, and its word counts
+        problem = error
     given = _inputs(inputs, values, definition)
     request = _request(reference, definition, given, context, limits)
+    tighten(Limits(), request.limits)  # whether they can be read depends on no definition
     if definition is not None:
-        check_inputs(definition, given)
-        tighten(definition.limits, request.limits)
+        try:
+            check_inputs(definition, given)
+        except InputError as error:
+            if is_file(reference):
+                raise
+            problem = error
     name = definition.name if definition else reference.partition("@")[0]
     return Wanted(request, name, definition, problem)
 

@@ -1,10 +1,13 @@
 """Commands that start runs: ``run`` and ``start``."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import options
+
+if TYPE_CHECKING:
+    from orchestrator.cli.running import Command
 
 __all__ = ["register"]
 
@@ -48,7 +51,6 @@ def run(  # noqa: PLR0913 - one parameter for each option
     timeout: options.Timeout = None,
     max_steps: options.Steps = None,
     max_parallel: options.Parallel = None,
-    max_cost: options.Cost = None,
     embedded: Embedded = True,
     as_json: options.Json = False,
 ) -> None:
@@ -58,8 +60,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
     """
     from orchestrator.cli import running
 
-    context, limits = _about(tenant, user, conversation, tag), _limits(timeout, max_steps, max_parallel, max_cost)
-    command = running.Command(definition, inputs, value or (), run_id, context, limits)
+    context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel)
+    command = _command(definition, inputs, value, run_id, context, limits)
     raise typer.Exit(running.run(command, answer or (), may_embed=embedded, as_json=as_json))
 
 
@@ -76,25 +78,37 @@ def start(  # noqa: PLR0913 - one parameter for each option
     timeout: options.Timeout = None,
     max_steps: options.Steps = None,
     max_parallel: options.Parallel = None,
-    max_cost: options.Cost = None,
     as_json: options.Json = False,
 ) -> None:
     """Start a run and print its id, without waiting for it."""
     from orchestrator.cli import running
 
-    context, limits = _about(tenant, user, conversation, tag), _limits(timeout, max_steps, max_parallel, max_cost)
-    command = running.Command(definition, inputs, value or (), run_id, context, limits)
+    context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel)
+    command = _command(definition, inputs, value, run_id, context, limits)
     running.start(command, as_json=as_json)
 
 
-def _about(tenant: str | None, user: str | None, conversation: str | None, tags: list[str] | None) -> dict[str, Any]:
+def _command(
+    definition: str,
+    inputs: str | None,
+    values: list[str] | None,
+    run_id: str | None,
+    context: tuple[str | None, str | None, str | None, list[str] | None],
+    limits: tuple[str | None, int | None, int | None],
+) -> "Command":
+    """What ``run`` and ``start`` have in common; ``context`` and ``limits`` in the order of their options."""
     from orchestrator.cli.requests import pairs
+    from orchestrator.cli.running import Command
 
-    return {"tenant": tenant, "user": user, "conversation_id": conversation, "tags": pairs("--tag", tags or ())}
-
-
-def _limits(timeout: str | None, steps: int | None, parallel: int | None, cost: float | None) -> dict[str, Any]:
+    (tenant, user, conversation, tags), (timeout, steps, parallel) = context, limits
     seconds: str | float | None = timeout
     if timeout is not None and timeout.replace(".", "", 1).isdecimal():
         seconds = float(timeout)
-    return {"timeout": seconds, "steps": steps, "max_parallel": parallel, "cost_usd": cost}
+    return Command(
+        definition,
+        inputs,
+        values or (),
+        run_id,
+        {"tenant": tenant, "user": user, "conversation_id": conversation, "tags": pairs("--tag", tags or ())},
+        {"timeout": seconds, "steps": steps, "max_parallel": parallel},
+    )

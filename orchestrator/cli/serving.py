@@ -12,7 +12,7 @@ from orchestrator.connect import DEFAULT_ADDRESS, connect_to, connection_config
 from orchestrator.devserver import DevServer, ensure_server, register_search_attributes
 from orchestrator.errors import ServerUnavailableError
 from orchestrator.settings import Settings, load_settings
-from worker import build_worker, open_dependencies, run_until, start_logs
+from worker import build_worker, open_dependencies, run_until, start_logs, warn_of_simulation
 
 __all__ = ["serve"]
 
@@ -38,6 +38,7 @@ async def _serve(settings: Settings, port: int | None, ui_port: int | None, db: 
                 say(f"registered the search attributes {', '.join(added)}")
         async with open_dependencies(settings) as dependencies:
             worker = build_worker(client, settings, dependencies=dependencies)
+            warn_of_simulation(settings)
             await _introduce(server, settings)
             await run_until(stop, worker)
             say("stopping")

@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.statuses import ListedStatus
 
 __all__ = ["register"]
 
 After = Annotated[int, typer.Option("--after", min=0, help="Only events with a higher number than this.")]
-Status = Annotated[str | None, typer.Option("--status", help="Only runs with this status, such as awaiting_input.")]
+Status = Annotated[ListedStatus | None, typer.Option("--status", help="Only runs with this status.")]
 Name = Annotated[str | None, typer.Option("--name", help="Only runs of this definition.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
 

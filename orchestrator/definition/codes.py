@@ -51,6 +51,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF070": "a write into a channel that is not there",
         "DEF071": "a reducer does not work on the type of its channel",
         "DEF072": "a channel's initial value is not of its type",
+        "DEF073": "a write in a node that decides its ways out",
         "DEF080": "a secret stands in clear",
     }
 )

@@ -40,11 +40,11 @@ class Library:
     def entries(self) -> tuple[Entry, ...]:
         """The files whose names are those of definitions, sorted."""
         try:
-            files = sorted(file for file in self._folder.iterdir() if file.suffix in _ENDINGS and file.is_file())
+            files = [file for file in self._folder.iterdir() if file.suffix in _ENDINGS and file.is_file()]
         except OSError:
             return ()
         found: list[Entry] = []
-        for file in files:
+        for file in sorted(files, key=lambda file: file.name):
             name, at, version = file.stem.partition("@")
             if _NAME.fullmatch(name) and (_VERSION.fullmatch(version) if at else True):
                 found.append(Entry(name, version if at else None, file))

@@ -64,23 +64,36 @@ def render_value(value: Any, values: Mapping[str, Any]) -> Any:
     """``value`` with every template in its strings filled in from ``values``; keys of mappings stay as they are.
 
     Raises:
-        TemplateError: A reference is undefined, or a template is malformed or asks for too much.
+        TemplateError: A reference is undefined, a template is malformed or asks for too much, or all of them together
+            give too much text.
     """
-    if isinstance(value, str):
-        return _fill(value, values) if is_template(value) else value
-    if isinstance(value, Mapping):
-        return {key: render_value(item, values) for key, item in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [render_value(item, values) for item in cast("Sequence[Any]", value)]
-    return value
+    return _Filling(values).fill(value)
 
 
-def _fill(text: str, values: Mapping[str, Any]) -> Any:
-    path = parse_reference(text)
-    if path is None:
-        return render_text(text, values)
-    found = lookup(path, values)
-    if found is MISSING:
-        name = format_path(path)
-        raise TemplateError(f"{name} is undefined, in the template {shorten(text)!r}", details={"reference": name})
-    return found
+class _Filling:
+    """Fills in one value, whose templates share the room there is for text."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._room = MAX_OUTPUT_CHARS
+
+    def fill(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value) if is_template(value) else value
+        if isinstance(value, Mapping):
+            return {key: self.fill(item) for key, item in cast("Mapping[str, Any]", value).items()}
+        if isinstance(value, (list, tuple)):
+            return [self.fill(item) for item in cast("Sequence[Any]", value)]
+        return value
+
+    def _text(self, text: str) -> Any:
+        path = parse_reference(text)
+        if path is None:
+            rendered = render_text(text, self._values, self._room)
+            self._room -= len(rendered)
+            return rendered
+        found = lookup(path, self._values)
+        if found is MISSING:
+            name = format_path(path)
+            raise TemplateError(f"{name} is undefined, in the template {shorten(text)!r}", details={"reference": name})
+        return found

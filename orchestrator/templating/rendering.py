@@ -15,7 +15,7 @@ from orchestrator.templating.meter import MAX_WORK, Meter, to_text
 __all__ = ["MAX_OUTPUT_CHARS", "render_text"]
 
 MAX_OUTPUT_CHARS = 1_000_000
-"""The longest text a template may give, in characters."""
+"""The longest text that a template, and all templates of one value together, may give, in characters."""
 _MAX_FUEL = 200_000
 _MIN_FUEL = 500
 _LITERAL_BOUND = 64 * MAX_OUTPUT_CHARS
@@ -30,7 +30,7 @@ class _Renderer:
 
     def __init__(self) -> None:
         self._meter = Meter()
-        self._emitted = 0
+        self._room = 0
         self._environment = minijinja.Environment(
             undefined_behavior="strict", pycompat=False, keep_trailing_newline=True, finalizer=self._emit
         )
@@ -43,16 +43,16 @@ class _Renderer:
             self._environment.add_filter(name, function)
         self._environment.add_global("range", range_)
 
-    def render(self, text: str, values: Mapping[str, Any], fuel: int) -> str:
+    def render(self, text: str, values: Mapping[str, Any], fuel: int, room: int) -> str:
         self._meter.left = MAX_WORK
-        self._emitted = 0
+        self._room = room
         self._environment.fuel = fuel
         return self._environment.render_str(text, None, **values)
 
     def _emit(self, value: Any) -> str:
         text = to_text(value)
-        self._emitted += len(text)
-        _check_size(self._emitted)
+        self._room -= len(text)
+        _check_room(self._room)
         return text
 
 
@@ -63,8 +63,10 @@ class _Renderers(threading.local):
 _renderers = _Renderers()
 
 
-def render_text(text: str, values: Mapping[str, Any]) -> str:
+def render_text(text: str, values: Mapping[str, Any], room: int = MAX_OUTPUT_CHARS) -> str:
     """The template ``text`` filled in from ``values``; text even when it is one exact reference.
+
+    ``room`` is how many characters it may give.
 
     Raises:
         TemplateError: A reference is undefined, or the template is malformed or asks for too much.
@@ -74,8 +76,8 @@ def render_text(text: str, values: Mapping[str, Any]) -> str:
     if renderer is None:
         renderer = _renderers.renderer = _Renderer()
     try:
-        rendered = renderer.render(text, values, _fuel(analysis, values))
-        _check_size(len(rendered))
+        rendered = renderer.render(text, values, _fuel(analysis, values), room)
+        _check_room(room - len(rendered))
     except TemplateError as error:
         raise TemplateError(f"{error.message}, in the template {shorten(text)!r}", details=error.details) from error
     except minijinja.TemplateError as error:
@@ -86,9 +88,11 @@ def render_text(text: str, values: Mapping[str, Any]) -> str:
     return rendered
 
 
-def _check_size(characters: int) -> None:
-    if characters > MAX_OUTPUT_CHARS:
-        raise TemplateError(f"a template gives more than {MAX_OUTPUT_CHARS} characters of text")
+def _check_room(left: int) -> None:
+    if left < 0:
+        raise TemplateError(
+            f"a template, or all of them together, give more than {MAX_OUTPUT_CHARS} characters of text"
+        )
 
 
 def _fuel(analysis: Analysis, values: Mapping[str, Any]) -> int:

@@ -21,7 +21,7 @@ from orchestrator.contracts import (
     ErrorInfo,
     RunRequest,
 )
-from orchestrator.errors import TooLargeError
+from orchestrator.errors import NodeTimeoutError, TooLargeError
 from orchestrator.graph.plan import PlanNode, Retry
 from orchestrator.workflow.pace import Pace
 
@@ -165,7 +165,8 @@ def error_info(error: BaseException, node: str | None = None, visit: int | None 
         return ErrorInfo(code=cause.type or "INTERNAL", message=cause.message, node=node, visit=visit, details=details)
     if isinstance(cause, ActivityTimeoutError):
         kind = cause.type or TimeoutType.START_TO_CLOSE
-        return ErrorInfo(code="NODE_TIMED_OUT", message=_TIMEOUTS[kind], node=node, visit=visit)
+        message = _TIMEOUTS[kind] if node else "the definition, or a template of the run, took too long to prepare"
+        return ErrorInfo(code=NodeTimeoutError.code, message=message, node=node, visit=visit)
     return ErrorInfo(code="INTERNAL", message=f"{type(cause).__name__}: {cause}", node=node, visit=visit)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -146,7 +147,8 @@ class Engine:
 
         async def expire() -> None:
             await workflow.sleep(timeout, summary="the run's timeout")
-            self._fail(RunTimeoutError(f"the run took longer than its limit of {timeout:g} s (limits.timeout)"))
+            limit = timedelta(seconds=timeout)
+            self._fail(RunTimeoutError(f"the run took longer than its limit of {limit} (limits.timeout)"))
 
         return asyncio.create_task(expire())
 

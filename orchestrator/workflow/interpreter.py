@@ -148,7 +148,7 @@ class GraphWorkflow:
             case _:
                 error = result.error
                 self._journal.add("RUN_FAILED", **(error.model_dump(include={"code", "message"}) if error else {}))
-        self._visibility.show(RunStatus=result.status)
+        self._visibility.show(RunStatus=result.status, CurrentNode=None)
         self._show_details()
         await workflow.wait_condition(workflow.all_handlers_finished)
 

@@ -24,18 +24,19 @@ class Visibility:
 
     def __init__(self, registered: Sequence[str]) -> None:
         self._registered = frozenset(registered)
-        self._shown: dict[str, str] = {}
+        self._shown: dict[str, str | None] = {}
 
     def show(self, **values: str | None) -> None:
-        """Upsert what changed among ``values`` (attribute name to value; none leaves one alone)."""
+        """Upsert what changed among ``values``: attribute name to value, none for no value."""
         changed = {
-            name: value
-            for name, value in values.items()
-            if value is not None and name in self._registered and self._shown.get(name) != value
+            name: value for name, value in values.items() if name in self._registered and self._shown.get(name) != value
         }
         if changed:
             self._shown |= changed
-            updates = [_KEYS[name].value_set(value) for name, value in changed.items()]
+            updates = [
+                _KEYS[name].value_unset() if value is None else _KEYS[name].value_set(value)
+                for name, value in changed.items()
+            ]
             workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType] - the SDK's gap
 
 

@@ -119,8 +119,9 @@ def test_an_answer_that_does_not_fit_is_four_and_the_run_waits_on(shell: Shell) 
 def test_a_run_is_driven_with_one_command_at_a_time(shell: Shell) -> None:
     run = shell("start", "ask").stdout.strip()
 
-    first = shell("answer", run, "yes", "--json")
-    assert json.loads(first.stdout)["awaiting"][0]["node"] == "order"
+    first = json.loads(shell("answer", run, "yes", "--json").stdout)
+    assert first["awaiting"][0]["node"] == "order"
+    assert first["message_id"]
 
     status = json.loads(shell("status", run, "--json").stdout)
     assert (status["id"], status["status"], status["awaiting"][0]["question"]) == (run, "awaiting_input", "Which?")
@@ -197,6 +198,23 @@ def test_a_run_that_does_not_exist_is_five(shell: Shell, arguments: tuple[str, .
     assert done.stderr.count("\n") == 1
 
 
+def test_a_name_means_what_the_worker_knows_by_it(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions/hello.yaml").write_text(HELLO.replace("times:", "often:"), encoding="utf-8")
+
+    done = Shell(tmp_path, shell.variables)("run", "hello", "-v", "name=Ada", "-v", "times=2", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outputs"] == {"greeting": "Hello Ada x2"}
+
+
+def test_inputs_that_do_not_fit_a_name_are_four_in_the_workers_words(shell: Shell) -> None:
+    done = shell("run", "hello", "-v", "nmae=x")
+
+    assert done.returncode == 4
+    assert "error INPUT_INVALID: " in done.stderr
+
+
 def test_a_definition_that_nobody_knows_is_five(shell: Shell) -> None:
     done = shell("run", "helo", "-v", "name=x")
 
@@ -208,7 +226,7 @@ def test_a_definition_that_nobody_knows_is_five(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
-        (("run", "hello", "-v", "nmae=x"), 4, "INPUT_INVALID"),
+        (("run", "definitions/hello.yaml", "-v", "nmae=x"), 4, "INPUT_INVALID"),
         (("run", "hello", "--input", "{"), 2, "REQUEST_INVALID"),
         (("start", "hello", "--input", "[1]"), 2, "REQUEST_INVALID"),
         (("run", "hello", "-v", "name"), 2, "REQUEST_INVALID"),
@@ -287,6 +305,16 @@ def test_output_may_be_cut_short(shell: Shell, waiting: str) -> None:
         _, err = process.communicate(timeout=30)
 
     assert "Traceback" not in err
+
+
+def test_with_a_server_of_its_own_inputs_for_a_name_are_checked_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions/hello.yaml").write_text(HELLO, encoding="utf-8")
+
+    done = Shell(tmp_path)("run", "hello", "-v", "nmae=Ada")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "run started" not in done.stderr
 
 
 def test_run_starts_a_server_of_its_own_where_none_is_configured(tmp_path: Path) -> None:

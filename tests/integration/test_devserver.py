@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 HOLD = """
 import asyncio
 from orchestrator.devserver import DevServer
+from orchestrator.leave import leave
 
 async def hold():
     async with DevServer.start() as server:
@@ -32,6 +33,7 @@ async def hold():
         {then}
 
 asyncio.run(hold())
+leave(0)
 """
 
 
@@ -223,6 +225,14 @@ async def test_a_binary_that_is_none_is_one_clear_error(text: str | None, tmp_pa
             pytest.fail("it started")
 
     assert "Traceback" not in caught.value.message
+
+
+async def test_a_server_whose_address_is_none_does_not_count_as_there(tmp_path: Path) -> None:
+    path = program(tmp_path, "#!/bin/sh\nexec sleep 20\n")
+
+    with pytest.raises(SettingsError, match="99999"):
+        async with DevServer.start(load_settings(_env_file=None, temporal_binary=path), port=99_999):
+            pytest.fail("it started")
 
 
 async def test_a_binary_that_fails_is_quoted(tmp_path: Path) -> None:

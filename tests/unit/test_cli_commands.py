@@ -6,20 +6,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from orchestrator import __version__
 from orchestrator.cli.app import call
 from orchestrator.cli.errors import EXIT_CODES, code_for
+from orchestrator.cli.telling import message
 from orchestrator.cli.templates import TEMPLATES
 from orchestrator.definition.loader import load_file
 from orchestrator.errors import OrchestratorError
 from orchestrator.node_types import NODE_TYPES
+from orchestrator.statuses import ListedStatus
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    "run start status progress result state list answer send cancel validate graph nodes new dev demo".split()  # noqa: SIM905 - read as a line
+    "run start status progress result state list answer send cancel validate graph nodes new dev register demo".split()  # noqa: SIM905 - read as a line
 )
 BAD = "name: bad\nnodes:\n  - {id: a, type: Formt, config: {}}\n  - {id: a, type: Format, config: {tmplate: x}}\n"
 
@@ -69,13 +72,31 @@ def test_every_error_has_a_documented_exit_code() -> None:
     assert {code_for(code) for code in _codes(OrchestratorError)} <= set(EXIT_CODES)
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("run",), ("list", "--limit", "x"), ("list", "--no-such-option")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("run",), ("list", "--limit", "x"), ("list", "--no-such-option"), ("run", "x", "--max-cost", "1")],
+)
 def test_a_usage_error_is_two_and_says_what_is_wrong(run: Run, arguments: tuple[str, ...]) -> None:
     code, out, err = run(*arguments)
 
     assert (code, out) == (2, "")
     assert "Error" in err
     assert "Traceback" not in err
+
+
+def test_an_unknown_status_is_a_usage_error_that_names_them_all(run: Run) -> None:
+    code, out, err = run("list", "--status", "finished")
+
+    assert (code, out) == (2, "")
+    assert [status for status in get_args(ListedStatus) if status not in err] == []
+
+
+def test_a_message_without_an_id_gets_one_of_its_own() -> None:
+    first, second = (message("yes", None, None, None).message_id for _ in range(2))
+
+    assert first
+    assert first != second
+    assert message("yes", None, None, "m-1").message_id == "m-1"
 
 
 def test_validate_lists_every_problem_of_every_file(run: Run, tmp_path: Path) -> None:

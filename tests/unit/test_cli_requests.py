@@ -101,13 +101,20 @@ def test_a_name_that_only_the_worker_may_know_is_sent_with_the_problem_noted(tmp
     assert found.request.inputs == {"n": 1, "word": "one"}
 
 
+def test_inputs_for_a_name_are_the_workers_to_check_and_what_looks_wrong_here_is_noted(library: Path) -> None:
+    found = ask("greet", library, "nmae=Bob")
+
+    assert isinstance(found.problem, InputError)
+    assert found.request.inputs == {"nmae": "Bob"}
+
+
 @pytest.mark.parametrize(
     ("reference", "values", "limits", "error"),
     [
         ("./no.yaml", (), {}, DefinitionNotFoundError),
         ("No Name", (), {}, RequestError),
-        ("greet", (), {}, InputError),
-        ("greet", ("name=Ada", "nmae=Bob"), {}, InputError),
+        ("FILE", (), {}, InputError),
+        ("FILE", ("name=Ada", "nmae=Bob"), {}, InputError),
         ("greet", ("name",), {}, RequestError),
         ("greet", ("name=Ada",), {"timeout": "soon"}, RequestError),
         ("greet", ("name=Ada",), {"steps": 0}, RequestError),
@@ -121,7 +128,7 @@ def test_what_cannot_start_is_refused_before_anything_is_sent(
     error: type[OrchestratorError],
 ) -> None:
     with pytest.raises(error):
-        ask(reference, library, *values, **limits)
+        ask(reference.replace("FILE", f"{library}/greet.yaml"), library, *values, **limits)
 
 
 def test_a_file_that_breaks_rules_is_refused_with_every_issue(tmp_path: Path) -> None:

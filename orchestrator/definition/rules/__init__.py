@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from orchestrator.definition.draft import Draft
-from orchestrator.definition.rules import edges, loops, nodes, secrets, texts, values
+from orchestrator.definition.rules import edges, loops, nodes, patience, secrets, texts, values
 from orchestrator.errors import Issue
 
 __all__ = ["RULES", "broken_rules"]
@@ -13,7 +13,9 @@ RULES: tuple[Callable[[Draft], Iterator[Issue]], ...] = (
     nodes.types_are_known,
     nodes.config_fits,
     nodes.models_are_known,
-    nodes.settings_make_sense,
+    nodes.joins_make_sense,
+    patience.defaults_make_sense,
+    patience.settings_make_sense,
     edges.edges_lead_somewhere,
     edges.edges_are_unique,
     edges.edges_are_allowed,
@@ -29,6 +31,7 @@ RULES: tuple[Callable[[Draft], Iterator[Issue]], ...] = (
     values.answers_have_schemas,
     values.channels_fit,
     values.writes_have_channels,
+    values.writes_have_outputs,
     secrets.no_secrets_in_clear,
 )
 

@@ -6,7 +6,6 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.later import comes_later
-from orchestrator.definition.model import NodeModel
 from orchestrator.definition.words import did_you_mean, explain
 from orchestrator.errors import Issue, RequestError
 from orchestrator.graph.plan import Path
@@ -14,7 +13,7 @@ from orchestrator.models import MODELS, find_model
 from orchestrator.node_types import NODE_TYPES
 from orchestrator.templating import is_template
 
-__all__ = ["config_fits", "ids_are_unique", "models_are_known", "settings_make_sense", "types_are_known"]
+__all__ = ["config_fits", "ids_are_unique", "joins_make_sense", "models_are_known", "types_are_known"]
 
 
 def ids_are_unique(draft: Draft) -> Iterator[Issue]:
@@ -76,35 +75,12 @@ def _written(place: tuple[int | str, ...], config: object) -> Iterator[int | str
             yield step
 
 
-def settings_make_sense(draft: Draft) -> Iterator[Issue]:
-    """DEF014 beyond the bounds of single values, and DEF040."""
-    defaults = draft.definition.defaults
-    if defaults.timeout and defaults.total_timeout and defaults.total_timeout < defaults.timeout:
-        message = "`total_timeout` is shorter than `timeout`, the time for one attempt"
-        yield draft.issue("DEF014", ("defaults", "total_timeout"), message)
+def joins_make_sense(draft: Draft) -> Iterator[Issue]:
+    """DEF040."""
     for index, node in enumerate(draft.definition.nodes):
-        path = draft.node_path(index)
-        yield from _patience(draft, node, path)
         if node.cancel_others and node.join != "any":
             message = "`cancel_others` has a meaning only with `join: any`"
-            yield draft.issue("DEF040", (*path, "cancel_others"), message)
-
-
-def _patience(draft: Draft, node: NodeModel, path: Path) -> Iterator[Issue]:
-    timeout = node.timeout or draft.definition.defaults.timeout
-    if node.total_timeout and timeout and node.total_timeout < timeout:
-        message = "`total_timeout` is shorter than `timeout`, the time for one attempt"
-        yield draft.issue("DEF014", (*path, "total_timeout"), message)
-    retry = node.retry
-    if retry.max_delay and retry.initial_delay and retry.max_delay < retry.initial_delay:
-        message = "`max_delay` is shorter than `initial_delay`"
-        yield draft.issue("DEF014", (*path, "retry", "max_delay"), message)
-    kind = NODE_TYPES.get(node.type)
-    if kind is not None and kind.tier == "control":
-        for name in ("timeout", "total_timeout", "retry"):
-            if name in node.model_fields_set:
-                message = f"`{node.type}` is performed by the run itself and has no attempts: `{name}` means nothing"
-                yield draft.issue("DEF014", (*path, name), message, "Leave it out.", key=True)
+            yield draft.issue("DEF040", (*draft.node_path(index), "cancel_others"), message)
 
 
 def models_are_known(draft: Draft) -> Iterator[Issue]:

@@ -94,9 +94,17 @@ def _named_reference(draft: Draft, place: Place, found: Read, root: str) -> Iter
         yield draft.issue("DEF055", place.path, message, _guard(place, f"inputs.{name}", found))
 
 
+def _is_route(place: Place) -> bool:
+    """Whether the node's own output is decided by this very condition, and so not there when it is read."""
+    return place.role == "way" and place.path[0] == "nodes"
+
+
 def _output_reference(draft: Draft, place: Place, found: Read) -> Iterator[Issue]:
-    if place.role not in ("write", "way"):
-        message = "`output` is there only in a node's own `write`, and in the conditions of its ways out"
+    if _is_route(place):
+        message = "`output` is not there yet: the routes decide what it is"
+        yield draft.issue("DEF053", place.path, message, "Refer to the node before: `nodes.<id>`.")
+    elif place.role not in ("write", "way"):
+        message = "`output` is there only in a node's own `write`, and in the conditions of its edges"
         yield draft.issue("DEF053", place.path, message, "Write `nodes.<id>` instead.")
     elif place.node is not None and len(found.path) > 1:
         yield from _field(draft, place, draft.definition.nodes[place.node].id, str(found.path[1]), "output")
@@ -132,7 +140,8 @@ def _timing(draft: Draft, place: Place, found: Read, name: str) -> Iterator[Issu
     if place.node == number and place.role == "write":
         yield draft.issue("DEF056", place.path, f"`{name}` refers to itself", "Write `output` instead.")
         return
-    if place.node == number and place.role == "config" and not any(loop.body >> number & 1 for loop in flow.loops):
+    own = place.role == "config" or _is_route(place)
+    if place.node == number and own and not any(loop.body >> number & 1 for loop in flow.loops):
         yield draft.issue("DEF056", place.path, f"`{name}` refers to its own output, which is not there yet")
         return
     certain, when = _certain(draft, place)
@@ -146,7 +155,7 @@ def _certain(draft: Draft, place: Place) -> tuple[int, str]:
     if place.node is None:
         return draft.certainty.at_the_end, "when the run ends"
     before, name = draft.certainty.before[place.node], draft.flow.ids[place.node]
-    if place.role == "way":
+    if place.role == "way" and not _is_route(place):
         return before | 1 << place.node, f"when `{name}` has finished"
     # What a node writes is worked out once it has finished, from what was there when it started.
     return before, f"before `{name}` starts"

@@ -10,6 +10,7 @@ from orchestrator.errors import InputError, Issue, TemplateError
 from orchestrator.graph.channels import REDUCERS, fits
 from orchestrator.graph.plan import Path
 from orchestrator.graph.schema import check_schema, problems
+from orchestrator.node_types import NODE_TYPES
 from orchestrator.templating import inspect_template, is_template
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "outputs_have_values",
     "texts_fit_types",
     "writes_have_channels",
+    "writes_have_outputs",
 ]
 
 _TAKES_ITEMS: Final = ("append", "union")
@@ -128,6 +130,16 @@ def writes_have_channels(draft: Draft) -> Iterator[Issue]:
                 path = (*draft.node_path(index), "write", name)
                 hint = did_you_mean(name, channels) or "Declare it under `state`."
                 yield draft.issue("DEF070", path, f"There is no channel `{name}`", hint, key=True)
+
+
+def writes_have_outputs(draft: Draft) -> Iterator[Issue]:
+    """DEF073."""
+    for index, node in enumerate(draft.definition.nodes):
+        kind = NODE_TYPES.get(node.type)
+        if kind is not None and kind.ways is not None and node.write:
+            message = f"`{node.id}` decides its ways out, and writes nothing"
+            hint = "Write in the node that it leads to."
+            yield draft.issue("DEF073", (*draft.node_path(index), "write"), message, hint, key=True)
 
 
 def _schema(draft: Draft, path: Path, schema: Any) -> Iterator[Issue]:
