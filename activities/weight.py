@@ -38,6 +38,8 @@ def is_long(config: Any, values: Mapping[str, Any]) -> bool:
 
 
 def _weight(text: str) -> int:
+    if len(text) > _MOST * _TEXT:
+        return _MOST + 1  # without looking through it
     if is_template(text):
         return _TEMPLATE + len(text)
     # An expression with one loop inside another works through far more than there is.

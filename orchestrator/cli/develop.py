@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
     )(dev)
     app.command(
         name="register",
-        epilog="\b\nExamples:\n  orchestrator register\n  TEMPORAL_ADDRESS=temporal.example:7233 orchestrator register\n\n"
+        epilog="\b\nExamples:\n  orchestrator register\n"
+        "  TEMPORAL_ADDRESS=temporal.example:7233 orchestrator register\n\n"
         "Once for each server and namespace; again it changes nothing. `dev` and `demo` do it themselves.",
     )(register_attributes)
 

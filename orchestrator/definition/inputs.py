@@ -36,7 +36,7 @@ def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, 
     """The inputs of a run: ``given`` with the defaults filled in, in the definition's order.
 
     Raises:
-        InputError: Some are missing, unknown or do not fit; the message names them, of very many unknown ones the first.
+        InputError: Some are missing, unknown or do not fit; the message names them, and of unknown ones the first 20.
     """
     declared, found, wrong = definition.inputs, dict[str, Any](), list[str]()
     for name, spec in declared.items():

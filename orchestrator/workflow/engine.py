@@ -20,6 +20,7 @@ from orchestrator.errors import (
     NodeError,
     OrchestratorError,
     RunTimeoutError,
+    TooLargeError,
 )
 from orchestrator.graph.data import RunData
 from orchestrator.graph.expressions import DEFAULT_BUDGET
@@ -285,8 +286,8 @@ class Engine:
         for name, value in writes.items():
             try:
                 self.data.channels.write(name, value, (marking.level[node.index], node.index, visit))
-            except NodeError as error:
-                raise NodeError(f"node `{node.plan.id}` {error.message}") from error
+            except (NodeError, TooLargeError) as error:
+                raise type(error)(f"node `{node.plan.id}`: {error.message}", details=error.details) from error
         others = [marking.level[number] for number in (*self._tasks, *marking.ready) if number != node.index]
         self.data.channels.settle(min(others, default=None))
 

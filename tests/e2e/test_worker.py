@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from temporalio.api.operatorservice.v1 import DeleteNamespaceRequest
 
 from orchestrator.devserver import DevServer
 
@@ -75,20 +74,6 @@ async def test_it_warns_once_that_models_are_simulated(server: DevServer, tmp_pa
     _, said = await ended(process)
     assert (warning["level"], "simulated" in warning["event"]) == ("warning", True)
     assert "simulated" not in said
-
-
-async def test_a_worker_that_cannot_go_on_is_logged_and_exit_code_1(tmp_path: Path) -> None:
-    async with DevServer.start(namespace="brief") as server:
-        process = await start(tmp_path, TEMPORAL_ADDRESS=server.address, TEMPORAL_NAMESPACE="brief")
-        assert process.stderr is not None
-        await process.stderr.readline()
-        client = await server.client()
-        await client.operator_service.delete_namespace(DeleteNamespaceRequest(namespace="brief"))
-
-        code, said = await ended(process)
-
-    assert code == 1
-    assert json.loads(said.splitlines()[-1])["event"] == "the worker failed"
 
 
 async def test_a_namespace_that_is_not_there_is_named_with_exit_code_2(server: DevServer, tmp_path: Path) -> None:

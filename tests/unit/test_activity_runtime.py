@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread, current_thread
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import Dependencies, all_activities
 from activities.providers.simulated import Simulated
 from activities.render import render
-from activities.runtime import node_activity, retry_delay
+from activities.runtime import node_activity, quick_activity, retry_delay
 from orchestrator.contracts import MAX_PAYLOAD_BYTES, RENDER_ACTIVITY, NodeCall, NodeOutput, RenderCall
 from orchestrator.errors import NodeError, ProviderRateLimitedError, ProviderUnavailableError
 from orchestrator.graph.plan import Retry
@@ -35,13 +36,13 @@ WORK = replace(QUICK, tier="work")
 
 
 def failing(error: Exception) -> Any:
-    async def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+    def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
         raise error
 
-    return node_activity(QUICK, ProbeConfig, handle)
+    return quick_activity(QUICK, ProbeConfig, handle)
 
 
-async def echo(config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+def echo(config: ProbeConfig, _call: NodeCall) -> NodeOutput:
     return NodeOutput(output=config.model_dump())
 
 
@@ -67,7 +68,7 @@ def test_every_node_type_stands_in_the_table_under_its_own_name() -> None:
 async def test_templates_are_filled_in_but_verbatim_fields_are_not() -> None:
     config = {"text": "Hi {{ inputs.name }}", "as_it_is": "{{ inputs.name }}", "number": "{{ inputs.n }}"}
     output = await ActivityEnvironment().run(
-        node_activity(QUICK, ProbeConfig, echo), call("Probe", config, {"inputs": {"name": "Ada", "n": 3}})
+        quick_activity(QUICK, ProbeConfig, echo), call("Probe", config, {"inputs": {"name": "Ada", "n": 3}})
     )
     assert output.output == {"text": "Hi Ada", "as_it_is": "{{ inputs.name }}", "number": 3}
 
@@ -77,14 +78,14 @@ async def test_templates_are_filled_in_but_verbatim_fields_are_not() -> None:
     [({"number": "many"}, "config.number"), ({"nmber": 1}, "config.nmber"), ("no map", "config"), (None, "config")],
 )
 async def test_a_config_that_does_not_fit_names_the_field_and_is_not_retried(config: Any, field: str) -> None:
-    error = await failure(node_activity(QUICK, ProbeConfig, echo), call("Probe", config))
+    error = await failure(quick_activity(QUICK, ProbeConfig, echo), call("Probe", config))
     assert (error.type, error.non_retryable, error.details[0]["field"]) == ("NODE_FAILED", True, field)
     assert error.message.startswith(f"{field} of node 'node': ")
     assert "many" not in error.message
 
 
 async def test_an_undefined_reference_is_not_retried() -> None:
-    error = await failure(node_activity(QUICK, ProbeConfig, echo), call("Probe", {"text": "{{ nodes.a.b }}"}))
+    error = await failure(quick_activity(QUICK, ProbeConfig, echo), call("Probe", {"text": "{{ nodes.a.b }}"}))
     assert (error.type, error.non_retryable) == ("TEMPLATE_FAILED", True)
 
 
@@ -114,7 +115,7 @@ async def test_an_unforeseen_error_is_retried_and_tells_nothing_of_the_config() 
 
 
 async def test_too_large_an_output_names_the_node_and_the_size() -> None:
-    error = await failure(node_activity(QUICK, ProbeConfig, echo), call("Probe", {"text": "x" * MAX_PAYLOAD_BYTES}))
+    error = await failure(quick_activity(QUICK, ProbeConfig, echo), call("Probe", {"text": "x" * MAX_PAYLOAD_BYTES}))
     assert (error.type, error.non_retryable) == ("TOO_LARGE", True)
     assert "'node'" in error.message
     assert error.details[0]["bytes"] > MAX_PAYLOAD_BYTES
@@ -153,7 +154,7 @@ async def test_cancelling_a_work_node_ends_it_as_cancelled() -> None:
 
 def test_a_handler_with_another_config_than_its_type_is_refused() -> None:
     with pytest.raises(TypeError, match="ProbeConfig"):
-        node_activity(NODE_TYPES["Format"], ProbeConfig, echo)
+        quick_activity(NODE_TYPES["Format"], ProbeConfig, echo)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +190,37 @@ async def test_render_says_what_is_wrong(value: Any, code: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(render, RenderCall(value=value, values={"inputs": {"big": "x" * 500_000}}))
     assert (caught.value.type, caught.value.non_retryable) == (code, True)
+
+
+@pytest.mark.parametrize("long", [False, True])
+async def test_what_may_take_long_is_done_beside_the_event_loop(*, long: bool) -> None:
+    threads: list[Thread] = []
+
+    def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        threads.append(current_thread())
+        return NodeOutput(output={})
+
+    text = "{{ inputs.x }}!" * (200 if long else 1)
+    await ActivityEnvironment().run(
+        quick_activity(QUICK, ProbeConfig, handle), call("Probe", {"text": text}, {"inputs": {"x": 1}})
+    )
+    assert (threads != [current_thread()]) == long
+
+
+async def test_the_event_loop_goes_on_while_many_templates_are_filled_in() -> None:
+    slow = "{% for i in range(9000) %}{% if i > 99999 %}x{% endif %}{% endfor %}{{ inputs.x }}"
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await ActivityEnvironment().run(render, RenderCall(value=[slow] * 20, values={"inputs": {"x": 1}}))
+    counting.cancel()
+    assert turns > 3
 
 
 async def test_the_same_call_gives_the_same_output_on_every_attempt() -> None:

@@ -234,6 +234,8 @@ def test_the_text_has_a_largest_size() -> None:
     data = {"inputs": {"x": "y" * (MAX_OUTPUT_CHARS // 2)}}
     assert len(render_value("{{ inputs.x }}{{ inputs.x }}", data)) == MAX_OUTPUT_CHARS
     with pytest.raises(TemplateError, match=str(MAX_OUTPUT_CHARS)):
+        render_value(["{{ inputs.x }}!", "{{ inputs.x }}!"], data)
+    with pytest.raises(TemplateError, match=str(MAX_OUTPUT_CHARS)):
         render_value("{{ inputs.x }}{{ inputs.x }}.", data)
 
 
