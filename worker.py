@@ -77,6 +77,9 @@ def build_worker(client: Client, settings: Settings, *, dependencies: Dependenci
         max_concurrent_local_activities=settings.max_concurrent_activities,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, initial=5, maximum=20),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=5, maximum=20),
+        # An update above 2 MiB is refused by the server; checked here instead, its request would wedge the run. What we
+        # send ourselves is measured where it is made (MAX_PAYLOAD_BYTES).
+        disable_payload_error_limit=True,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_timeout),
     )

@@ -1,7 +1,6 @@
 """Performs HttpRequest."""
 
 import asyncio
-import json
 import re
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
@@ -11,6 +10,7 @@ from pydantic_core import to_json
 
 from activities.providers.retry_after import retry_after
 from activities.runtime import Handler
+from activities.strict_json import read_json
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.errors import (
     NodeError,
@@ -52,6 +52,11 @@ def handler(client: httpx.AsyncClient, *, max_bytes: int) -> Handler[HttpRequest
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ProviderUnavailableError(f"{where} did not answer within {config.timeout:g} seconds") from error
+        except httpx.LocalProtocolError as error:
+            raise ProviderRejectedError(
+                f"{where} cannot be sent: HTTP does not allow these headers; "
+                "they hold no line breaks, and no content-length of their own"
+            ) from error
         except httpx.TransportError as error:
             raise ProviderUnavailableError(f"{where} failed: {type(error).__name__}") from error
         except httpx.HTTPError as error:
@@ -161,7 +166,7 @@ def _body(response: httpx.Response, content: bytes, where: str) -> Any:
         return None
     try:
         if kind == "application/json" or kind.endswith("+json"):
-            return json.loads(content)
+            return read_json(content)
         return content.decode(response.charset_encoding or "utf-8")
     except (ValueError, LookupError, RecursionError) as error:
         raise ProviderRejectedError(

@@ -5,7 +5,7 @@ What may take long is done in a thread, since one event loop carries the heartbe
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -41,6 +41,8 @@ QuickHandler = Callable[[Config, NodeCall], NodeOutput]
 NodeActivity = Callable[[NodeCall], Awaitable[NodeOutput]]
 
 _JITTER = 0.5
+_MAX_NESTING = 100
+"""How deep an output may be nested. What reads it afterwards gives up somewhat below 200."""
 
 
 def node_activity(node_type: NodeType, config_model: type[Config], handle: Handler[Config]) -> NodeActivity:
@@ -122,15 +124,24 @@ def check_size(value: Any, what: str) -> None:
     """Raise when ``value`` is more than a run, or a local activity, may carry.
 
     Raises:
+        NodeError: It has no JSON, or is nested more than 100 deep; the message begins with ``what``.
         TooLargeError: Its JSON takes more than ``MAX_PAYLOAD_BYTES`` bytes; the message begins with ``what``.
         ApplicationError: ``TOO_LARGE_FOR_LOCAL``: the workflow will call the same as a regular activity.
     """
-    size = len(to_json(value))
+    try:
+        encoded = to_json(value)
+    except ValueError as error:
+        reason = str(error).removeprefix("Error serializing to JSON: ")
+        raise NodeError(f"{what} cannot be written as JSON: {reason}") from None
+    size = len(encoded)
     if size > MAX_PAYLOAD_BYTES:
         raise TooLargeError(
             f"{what} takes {size} bytes; at most {MAX_PAYLOAD_BYTES} are allowed",
             details={"bytes": size, "limit": MAX_PAYLOAD_BYTES},
         )
+    # So few brackets cannot nest deeper, which spares most values the walk.
+    if encoded.count(b"[") + encoded.count(b"{") > _MAX_NESTING and _is_deep(value):
+        raise NodeError(f"{what} is nested more than {_MAX_NESTING} deep")
     if size > MAX_LOCAL_BYTES and activity.info().is_local:
         raise ApplicationError(
             f"{what} takes {size} bytes, too many for a local activity",
@@ -138,6 +149,19 @@ def check_size(value: Any, what: str) -> None:
             non_retryable=True,
             category=ApplicationErrorCategory.BENIGN,
         )
+
+
+def _is_deep(value: Any) -> bool:
+    level: list[Any] = [value]
+    for _ in range(_MAX_NESTING):
+        level = [child for item in level for child in _children(item)]
+    return any(isinstance(item, (Mapping, list, tuple)) for item in level)
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return cast("Mapping[Any, Any]", value).values()
+    return cast("Iterable[Any]", value) if isinstance(value, (list, tuple)) else ()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, cast
 
 from pydantic_core import to_json
 
+from activities.strict_json import read_json
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.errors import ExpressionError, NodeError
 from orchestrator.graph.expressions.evaluator import DEFAULT_BUDGET, Program
@@ -124,7 +125,7 @@ def _key(item: Any, by: str | None) -> Any:
 
 def _json_parse(config: TransformConfig) -> Any:
     try:
-        return json.loads(_text(config.input))
+        return read_json(_text(config.input))
     except (ValueError, RecursionError) as error:
         raise NodeError(f"its input is not JSON: {error}") from error
 

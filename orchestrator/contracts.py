@@ -39,6 +39,7 @@ __all__ = [
     "SearchAttribute",
     "SubmitReply",
     "Usage",
+    "visit_label",
 ]
 
 WORKFLOW_TYPE = "GraphWorkflow"
@@ -153,6 +154,11 @@ class Resolved(_Written):
     """The ones that the server knows: upserting another would wedge the run."""
     heartbeat_timeout: float = 30.0
     """Seconds without a heartbeat after which a work node counts as dead."""
+
+
+def visit_label(node: str | None, visit: int | None) -> str:
+    """A visit as people see it, and the id of its activity: ``answer``, ``ask#2``; empty without a node."""
+    return f"{node}#{visit}" if visit and visit > 1 else node or ""
 
 
 class NodeCall(_Written):

@@ -1,9 +1,9 @@
 """Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client."""
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import openai
-from openai.types.chat import ChatCompletion
+from pydantic import BaseModel, Field, ValidationError
 
 from activities.providers.base import ChatReply, ChatRequest
 from activities.providers.retry_after import retry_after
@@ -23,6 +23,31 @@ _TOO_MANY = 429
 _SERVER_ERROR = 500
 _MAX_REASON = 300
 _NEEDS_NO_KEY = "not-needed"
+
+_Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class _Usage(BaseModel):
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
+
+
+class _Reply(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Reply
+    finish_reason: str | None = None
+
+
+class _Completion(BaseModel):
+    """What we read of an answer. OpenAI's client does not check what its own types say, and endpoints differ."""
+
+    model: str | None = None
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
 
 
 class OpenAICompatible:
@@ -44,6 +69,8 @@ class OpenAICompatible:
             base_url=base_url or "https://api.openai.com/v1",
             timeout=timeout,
             max_retries=0,
+            # A redirect would take the conversation to an address that nobody has set.
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -59,12 +86,12 @@ class OpenAICompatible:
             options[request.limit_field] = request.max_tokens
         messages: list[Any] = [{"role": turn.role, "content": turn.content} for turn in request.turns]
         try:
-            completion = cast(
-                "object", await self._client.chat.completions.create(model=request.model, messages=messages, **options)
+            answer = await self._client.chat.completions.with_raw_response.create(
+                model=request.model, messages=messages, **options
             )
         except (openai.OpenAIError, ValueError) as error:
             raise self._translated(error) from None
-        return _reply(completion, request)
+        return _reply(answer.content, request)
 
     async def close(self) -> None:
         """Gives its connections back."""
@@ -79,7 +106,7 @@ class OpenAICompatible:
                 "the model endpoint cannot be reached: check OPENAI_BASE_URL and the network"
             )
         if not isinstance(error, openai.APIStatusError):
-            return ProviderUnavailableError("the model endpoint gave an answer that cannot be read")
+            return ProviderUnavailableError("the model endpoint answered with something that cannot be read")
         return self._refused(error)
 
     def _refused(self, error: openai.APIStatusError) -> ProviderError:
@@ -96,6 +123,12 @@ class OpenAICompatible:
         if status in _AUTH:
             # What the endpoint says here often quotes the key.
             return ProviderAuthError(f"the model endpoint answered {status}: check OPENAI_API_KEY", details=details)
+        if error.response.is_redirect:
+            return ProviderRejectedError(
+                f"the model endpoint answered {status}: redirects are not followed, set OPENAI_BASE_URL to the "
+                "final address",
+                details=details,
+            )
         return ProviderRejectedError(message, details=details)
 
     def _reason(self, error: openai.APIStatusError) -> str:
@@ -107,15 +140,17 @@ class OpenAICompatible:
         return text[:_MAX_REASON]
 
 
-def _reply(completion: object, request: ChatRequest) -> ChatReply:
-    if not isinstance(completion, ChatCompletion) or not completion.choices:
-        raise ProviderUnavailableError("the model endpoint gave an answer without a choice")
+def _reply(content: bytes, request: ChatRequest) -> ChatReply:
+    try:
+        completion = _Completion.model_validate_json(content)
+    except ValidationError:
+        raise ProviderUnavailableError("the model endpoint answered with something that cannot be read") from None
     choice = completion.choices[0]
-    usage = completion.usage
+    usage = completion.usage or _Usage()
     return ChatReply(
         text=choice.message.content or choice.message.refusal or "",
         model=completion.model or request.model,
         finish_reason=choice.finish_reason or "stop",
-        input_tokens=usage.prompt_tokens if usage else 0,
-        output_tokens=usage.completion_tokens if usage else 0,
+        input_tokens=usage.prompt_tokens or 0,
+        output_tokens=usage.completion_tokens or 0,
     )

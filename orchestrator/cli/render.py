@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from orchestrator.cli.output import clean, out
-from orchestrator.contracts import Awaiting, Event, RunResult, Usage
+from orchestrator.contracts import Awaiting, Event, RunResult, Usage, visit_label
 
 __all__ = ["Screen", "event_line", "result_lines", "usage_line"]
 
@@ -28,16 +28,11 @@ _STYLES = {
 _MOST_SHOWN = 160
 
 
-def label(node: str | None, visit: int | None) -> str:
-    """A visit as people see it: ``answer``, ``ask#2``."""
-    return f"{node}#{visit}" if visit and visit > 1 else node or ""
-
-
 def event_line(event: Event, since: datetime) -> str:
     """An event in one line, with the seconds since ``since``."""
     seconds = (datetime.fromisoformat(event.at) - since).total_seconds()
     what = event.type.lower().replace("_", " ")
-    where = label(event.node, event.visit) or "run"
+    where = visit_label(event.node, event.visit) or "run"
     return clean(f"{seconds:8.2f} s  {where:<18} {what:<15} {_about(event)}".rstrip())
 
 
@@ -84,7 +79,7 @@ class Screen(AbstractContextManager["Screen"]):
         """Show an event, and note what is under way."""
         if self._since is None:
             self._since = datetime.fromisoformat(event.at)
-        where = label(event.node, event.visit)
+        where = visit_label(event.node, event.visit)
         if event.type == "STARTED":
             self._running[where] = None
         elif event.type in {"COMPLETED", "ERROR", "CANCELLED"}:
@@ -127,7 +122,7 @@ def result_lines(run_id: str, result: RunResult, link: str | None) -> list[str]:
     lines = ["result", *_indented(result.outputs)] if result.outputs else []
     lines.append(f"status  {result.status}")
     if result.error is not None:
-        place = f" at {label(result.error.node, result.error.visit)}" if result.error.node else ""
+        place = f" at {visit_label(result.error.node, result.error.visit)}" if result.error.node else ""
         lines.append(f"error   {result.error.code}{place}: {result.error.message}")
     lines.append(f"path    {skipped}{' > '.join(result.path) or '(no node has finished)'}")
     lines.append(f"usage   {usage_line(result.usage, result.cost_usd)}")
@@ -145,4 +140,4 @@ def show_questions(awaiting: Sequence[Awaiting]) -> None:
     """Print the questions that wait."""
     for question in awaiting:
         schema = f"  {json.dumps(question.answer_schema)}" if question.answer_schema else ""
-        out(f"awaits  {label(question.node, question.visit)}: {question.question}{schema}")
+        out(f"awaits  {visit_label(question.node, question.visit)}: {question.question}{schema}")

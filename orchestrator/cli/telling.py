@@ -4,10 +4,10 @@ from pydantic import ValidationError
 
 from orchestrator.cli.answers import new_message_id
 from orchestrator.cli.output import data, out, say
-from orchestrator.cli.render import label, show_questions
+from orchestrator.cli.render import show_questions
 from orchestrator.cli.requests import read_json
 from orchestrator.cli.session import Session, on_server
-from orchestrator.contracts import Message, SubmitReply
+from orchestrator.contracts import Message, SubmitReply, visit_label
 from orchestrator.errors import RequestError, WorkerMissingError
 
 __all__ = ["answer", "cancel", "message", "send"]
@@ -44,7 +44,10 @@ def answer(run_id: str, given: Message, *, as_json: bool) -> None:
     if as_json:
         data({"run_id": run_id, "message_id": given.message_id, **reply.model_dump(mode="json")})
         return
-    say(f"`{label(reply.node, reply.visit)}` has its answer" + ("" if reply.awaiting else "; nothing is awaited now"))
+    say(
+        f"`{visit_label(reply.node, reply.visit)}` has its answer"
+        + ("" if reply.awaiting else "; nothing is awaited now")
+    )
     show_questions(reply.awaiting)
 
 

@@ -20,12 +20,13 @@ from orchestrator.contracts import (
     TOO_LARGE_FOR_LOCAL,
     ErrorInfo,
     RunRequest,
+    visit_label,
 )
-from orchestrator.errors import NodeTimeoutError, TooLargeError
+from orchestrator.errors import NodeError, NodeTimeoutError, TooLargeError
 from orchestrator.graph.plan import PlanNode, Retry
 from orchestrator.workflow.pace import Pace
 
-__all__ = ["Dispatcher", "error_info", "label", "resolve"]
+__all__ = ["Dispatcher", "error_info", "resolve"]
 
 NEVER_RETRIED = ["PayloadsTooLarge"]
 """The SDK's own error for a result above 2 MiB; retrying it pays for the same work again."""
@@ -34,11 +35,6 @@ _MOST_LOCAL = 16
 """Local activities at once: all their results may end up in the completion of one workflow task."""
 _QUICK = timedelta(seconds=10)
 _RESOLVE = timedelta(seconds=60)
-
-
-def label(node: str, visit: int) -> str:
-    """A visit as people see it, and the activity's id: ``answer``, ``ask#2``."""
-    return node if visit == 1 else f"{node}#{visit}"
 
 
 async def resolve(request: RunRequest) -> dict[str, Any]:
@@ -52,7 +48,7 @@ async def resolve(request: RunRequest) -> dict[str, Any]:
         retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
         activity_id="resolve",
     )
-    return from_json(raw.payload.data)
+    return _decoded(raw)
 
 
 class Dispatcher:
@@ -96,7 +92,7 @@ class Dispatcher:
             TooLargeError: What it reads is larger than a run may carry.
         """
         assert node.activity is not None  # noqa: S101 - quick and work nodes have one, by the compiler
-        name = label(node.id, visit)
+        name = visit_label(node.id, visit)
         total = None if node.total_timeout is None else timedelta(seconds=node.total_timeout)
         each = timedelta(seconds=node.timeout)
         options = _Options(node.activity, name, f"{name} · {node.type}", each, total, _policy(node.retry))
@@ -128,7 +124,7 @@ class Dispatcher:
         finally:
             self._local -= 1
         self._pace.carried(len(raw.payload.data))
-        return from_json(raw.payload.data)
+        return _decoded(raw)
 
     async def _remote(self, options: "_Options", payload: RawValue) -> Any:
         await self._pace.admit(len(payload.payload.data))
@@ -143,7 +139,7 @@ class Dispatcher:
             activity_id=options.id,
             summary=options.summary,
         )
-        return from_json(raw.payload.data)
+        return _decoded(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +172,13 @@ _TIMEOUTS = {
     TimeoutType.SCHEDULE_TO_START: "no worker took it",
     TimeoutType.HEARTBEAT: "its worker died or hung, and so did every other that tried",
 }
+
+
+def _decoded(raw: RawValue) -> Any:
+    try:
+        return from_json(raw.payload.data)
+    except ValueError as error:  # the parser goes some 200 levels deep; what the activity writes has no such bound
+        raise NodeError("what came back is nested too deep to be carried") from error
 
 
 def _payload(call: dict[str, Any], where: str) -> RawValue:

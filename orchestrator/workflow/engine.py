@@ -13,6 +13,7 @@ from orchestrator.contracts import (
     Resolved,
     RunContext,
     Usage,
+    visit_label,
 )
 from orchestrator.errors import (
     ExpressionError,
@@ -276,7 +277,7 @@ class Engine:
             self._fail_node(self._describe(error, plan.id, visit))
             return
         self._journal.add("COMPLETED", plan.id, visit, **(output if plan.exclusive else {}))
-        self._journal.finish(dispatch.label(plan.id, visit))
+        self._journal.finish(visit_label(plan.id, visit))
         self._apply(effects)
 
     def _write(self, node: Node, visit: int, writes: dict[str, Any]) -> None:
@@ -318,4 +319,4 @@ class Engine:
                 task.cancel()
 
     def _label(self, number: int) -> str:
-        return dispatch.label(self.graph.nodes[number].plan.id, self.marking.visits[number])
+        return visit_label(self.graph.nodes[number].plan.id, self.marking.visits[number])

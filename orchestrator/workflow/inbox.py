@@ -67,9 +67,8 @@ class Inbox:
         """
         if applied := self.already(message):
             return applied
-        question = self._for(message)
+        question, value = self.check(message)
         awaiting = question.awaiting
-        value = read_answer(awaiting.answer_schema, message.text, message.values)
         self.withdraw(awaiting.node, awaiting.visit)
         applied = Applied(awaiting.node, awaiting.visit)
         if message.message_id:
@@ -78,6 +77,16 @@ class Inbox:
             self._applied[message.message_id] = applied
         question.answered(value, message)
         return applied
+
+    def check(self, message: Message) -> tuple[Question, Any]:
+        """The question that a message answers, and the answer; changes nothing.
+
+        Raises:
+            NothingAwaitedError: No question waits, or not the one it names.
+            AnswerError: It does not fit the question.
+        """
+        question = self._for(message)
+        return question, read_answer(question.awaiting.answer_schema, message.text, message.values)
 
     def keep(self, message: Message) -> None:
         """Queue a message until a question waits.

@@ -224,9 +224,12 @@ class GraphWorkflow:
 
     @submit.validator
     def check_submit(self, raw: RawValue = NOTHING) -> None:
-        """Refuse a message of the wrong shape before it enters history."""
+        """Refuse what can not be used before it enters history, where the server counts it: 2,000 updates a run."""
         try:
-            decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
+            message = decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
+            if self._engine is not None and self._result is None and self._inbox.already(message) is None:
+                self._known(message)
+                self._inbox.check(message)
         except OrchestratorError as error:
             raise _told(error) from None
 

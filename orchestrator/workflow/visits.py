@@ -1,13 +1,13 @@
 """Does one visit of one node: calls its activity, or asks its question and waits."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from pydantic_core import to_json
 from temporalio import workflow
 
-from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, Usage
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, Awaiting, Message, Usage, visit_label
 from orchestrator.errors import NodeError, TooLargeError
 from orchestrator.graph.data import RunData
 from orchestrator.graph.plan import Plan, PlanNode, Retry, Template
@@ -75,8 +75,10 @@ class Visits:
 
     async def ask(self, plan: PlanNode, visit: int) -> dict[str, Any]:
         """Ask a node's question and wait for the answer. Returns the node's output."""
-        config = await self._value(plan.config, f"{dispatch.label(plan.id, visit)}:question")
+        config = await self._value(plan.config, f"{visit_label(plan.id, visit)}:question")
         question, schema = config["question"], config.get("answer")
+        if schema is not None and not isinstance(schema, Mapping):
+            raise NodeError(f"the schema of the answer must be an object, not {to_json(schema).decode()[:50]}")
         if schema is not None:
             check_schema(schema)
         if (size := len(to_json([question, schema]))) > _MOST_QUESTION_BYTES:
@@ -94,7 +96,7 @@ class Visits:
             node=plan.id,
             visit=visit,
             question=question if isinstance(question, str) else to_json(question).decode(),
-            answer_schema=schema,
+            answer_schema=None if schema is None else dict(cast("Mapping[str, Any]", schema)),
             since=workflow.now().isoformat(),
         )
         self._inbox.ask(Question(awaiting, answered))
@@ -116,7 +118,7 @@ class Visits:
             reads=prune(path for template in plan.write.values() for path in template.reads),
             exact=all(template.exact for template in plan.write.values()),
         )
-        return await self._value(together, f"{dispatch.label(plan.id, visit)}:write", output)
+        return await self._value(together, f"{visit_label(plan.id, visit)}:write", output)
 
     async def outputs(self, plan: Plan) -> dict[str, Any]:
         """The outputs of the run.
@@ -126,7 +128,12 @@ class Visits:
             TooLargeError: They are larger than a run may carry.
         """
         outputs: dict[str, Any] = await self._value(plan.outputs, "outputs")
-        if plan.output_schema is not None and (wrong := problems(plan.output_schema, outputs)):
+        schemas: dict[str, Any] = (plan.output_schema or {}).get("properties", {})
+        # One by one: a schema's own references start at its own root.
+        wrong = [
+            f"{name}: {problem}" for name, schema in schemas.items() for problem in problems(schema, outputs[name])
+        ]
+        if wrong:
             raise NodeError(f"the outputs do not fit their types: {'; '.join(wrong)}", details={"problems": wrong})
         if (size := len(to_json(outputs))) > MAX_PAYLOAD_BYTES:
             raise TooLargeError(f"the outputs take {size:,} bytes, more than {MAX_PAYLOAD_BYTES:,}")

@@ -16,8 +16,10 @@ from temporalio.client import (
 )
 from temporalio.common import RawValue, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from orchestrator.contracts import WORKFLOW_TYPE, Message, SubmitReply
+from orchestrator.errors import AnswerError
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import PATIENCE_S, Runs
 from tests.scenarios import ask, data, edge, graph
@@ -223,6 +225,62 @@ async def test_a_runaway_expression_ends_the_run_instead_of_stalling_the_worker(
 
     assert result.error is not None
     assert result.error.code == "EXPRESSION_TOO_COSTLY"
+
+
+async def test_an_update_larger_than_the_server_takes_leaves_the_run_well(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    async with running_worker():
+        run_id = await runs.start(graph([ask("q", "?")]))
+        await runs.waits(run_id)
+        with pytest.raises(RPCError):
+            await asyncio.wait_for(runs.update(run_id, [{"values": "z" * 2_110_000}]), PATIENCE_S)
+        await runs.door.send(run_id, Message(text="fine"))
+        result = await runs.result(run_id)
+
+    assert result.status == "completed"
+
+
+async def test_refused_answers_leave_no_trace_in_history(runs: Runs, running_worker: RunningWorker) -> None:
+    async with running_worker():
+        run_id = await runs.start(graph([ask("q", "?", {"type": "integer"})]))
+        await runs.waits(run_id)
+        before = (await runs.handle(run_id).describe()).history_length
+        for _ in range(5):
+            with pytest.raises(AnswerError):
+                await runs.door.answer(run_id, Message(text="many"))
+        after = (await runs.handle(run_id).describe()).history_length
+        await runs.door.answer(run_id, Message(text="1"))
+        await runs.result(run_id)
+
+    assert after == before
+
+
+async def test_values_nested_deeper_than_a_run_can_carry_end_in_a_clear_error(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    deep: Any = 1
+    for _ in range(185):
+        deep = [deep]
+    shown: Any = "{{ inputs.x }}"
+    for _ in range(40):
+        shown = [shown]
+    outputs = {"deep": {"value": shown}, "text": "{{ inputs.y }}!"}
+    definition = graph([data("a")], inputs={"x": {}, "y": {"type": "string"}}, outputs=outputs)
+    async with running_worker():
+        result = await runs.run(definition, {"x": deep, "y": "y"})
+
+    assert result.error is not None
+    assert "nested too deep" in result.error.message or "recursion limit" in result.error.message
+
+
+async def test_a_typed_output_may_refer_to_its_own_definitions(runs: Runs, running_worker: RunningWorker) -> None:
+    schema = {"type": "array", "items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "integer"}}}
+    definition = graph([data("a", [1, 2])], outputs={"o": {"value": "{{ nodes.a.data }}", **schema}})
+    async with running_worker():
+        result = await runs.run(definition)
+
+    assert result.outputs == {"o": [1, 2]}, result.error
 
 
 async def test_a_question_whose_schema_turns_out_to_be_none_fails_its_node(

@@ -121,6 +121,42 @@ async def test_too_large_an_output_names_the_node_and_the_size() -> None:
     assert error.details[0]["bytes"] > MAX_PAYLOAD_BYTES
 
 
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("\ud800", "surrogates not allowed"),
+        (object(), "unknown type"),
+        (nested(100), "more than 100 deep"),
+        (nested(500), "depth exceeded"),
+    ],
+)
+async def test_an_output_that_has_no_json_names_the_node_and_is_not_retried(value: Any, reason: str) -> None:
+    def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        return NodeOutput(output={"value": value})
+
+    error = await failure(quick_activity(QUICK, ProbeConfig, handle), call("Probe", {}))
+    assert (error.type, error.non_retryable) == ("NODE_FAILED", True)
+    assert error.message.startswith("the output of node 'node' ")
+    assert reason in error.message
+
+
+async def test_an_output_may_be_nested_a_hundred_deep_and_as_wide_as_it_likes() -> None:
+    value = {"deep": nested(99), "wide": [[]] * 200}
+
+    def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        return NodeOutput(output=value)
+
+    output = await ActivityEnvironment().run(quick_activity(QUICK, ProbeConfig, handle), call("Probe", {}))
+    assert output.output == value
+
+
 async def test_a_work_node_heartbeats_while_it_runs() -> None:
     beaten = asyncio.Event()
 

@@ -64,7 +64,13 @@ async def test_the_body_is_what_its_content_type_says(site: Web, answer: Answer,
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(body="{", headers={"content-type": "application/json"}), Answer(body=b"\xff\xfe\x00", headers={})],
+    [
+        *(
+            Answer(body=body, headers={"content-type": "application/json"})
+            for body in ("{", "NaN", '{"a": -Infinity}', "[1e999]", "[" * 100_000)
+        ),
+        Answer(body=b"\xff\xfe\x00", headers={}),
+    ],
 )
 async def test_a_body_that_cannot_be_read_is_an_error(site: Web, answer: Answer) -> None:
     site.answers = [answer]
@@ -159,3 +165,11 @@ async def test_only_web_addresses_are_requested(url: str) -> None:
 )
 async def test_a_request_that_makes_no_sense_is_refused(site: Web, config: dict[str, Any]) -> None:
     assert (await refused(site.url, **config)).type == "NODE_FAILED"
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-forged: 1", "a\nb"])
+async def test_a_header_with_a_line_break_is_refused_and_not_retried(site: Web, value: str) -> None:
+    error = await refused(site.url, headers={"x-a": value})
+    assert (error.type, error.non_retryable) == ("PROVIDER_REJECTED", True)
+    assert "forged" not in error.message
+    assert site.seen == []

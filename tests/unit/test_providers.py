@@ -93,7 +93,7 @@ async def test_the_question_goes_over_the_wire_as_it_was_asked(served: tuple[Ope
         ),
         (Answer(body="not json", headers={"content-type": "application/json"}), ProviderUnavailableError, None),
         (Answer(body="<html>"), ProviderUnavailableError, None),
-        (Answer(body={**COMPLETION, "choices": []}), ProviderUnavailableError, None),
+        (Answer(status=302, headers={"location": "/v1/chat/completions"}), ProviderRejectedError, None),
     ],
 )
 async def test_each_failure_is_told_in_our_words_after_one_request(
@@ -107,6 +107,65 @@ async def test_each_failure_is_told_in_our_words_after_one_request(
     assert caught.value.retry_after_s == wait
     assert KEY not in f"{caught.value} {caught.value.details}"
     assert len(site.seen) == 1
+
+
+async def test_a_redirect_is_not_followed_and_says_so(served: tuple[OpenAICompatible, Web]) -> None:
+    openai, site = served
+    site.answers = [Answer(status=307, headers={"location": f"{site.url}/elsewhere"}), Answer(body=COMPLETION)]
+    with pytest.raises(ProviderRejectedError, match="307: redirects are not followed"):
+        await openai.complete(ask("Hi"))
+    assert [seen.path for seen in site.seen] == ["/v1/chat/completions"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"choices": []},
+        {"choices": None},
+        {"choices": [None]},
+        {"choices": [{"message": "text"}]},
+        {"choices": [{"message": {"content": ["text"]}}]},
+        {"usage": "a"},
+        {"usage": {"prompt_tokens": "a"}},
+        {"usage": {"prompt_tokens": 1e30}},
+        {"usage": {"completion_tokens": -1}},
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_asked_for_again(
+    served: tuple[OpenAICompatible, Web], change: dict[str, Any]
+) -> None:
+    openai, site = served
+    site.answers = [Answer(body={**COMPLETION, **change})]
+    with pytest.raises(ProviderUnavailableError, match="answered with something that cannot be read"):
+        await openai.complete(ask("Hi"))
+
+
+@pytest.mark.parametrize("body", ["not json", "", "[]", '"text"', b"\xff"])
+async def test_an_answer_that_is_no_completion_is_asked_for_again(
+    served: tuple[OpenAICompatible, Web], body: bytes | str
+) -> None:
+    openai, site = served
+    site.answers = [Answer(body=body, headers={"content-type": "application/json"})]
+    with pytest.raises(ProviderUnavailableError, match="answered with something that cannot be read"):
+        await openai.complete(ask("Hi"))
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        (None, (0, 0)),
+        ({}, (0, 0)),
+        ({"prompt_tokens": None, "completion_tokens": 2}, (0, 2)),
+        ({"prompt_tokens": "5", "completion_tokens": 2.0}, (5, 2)),
+    ],
+)
+async def test_usage_is_read_where_it_can_be(
+    served: tuple[OpenAICompatible, Web], usage: dict[str, Any] | None, tokens: tuple[int, int]
+) -> None:
+    openai, site = served
+    site.answers = [Answer(body={**COMPLETION, "usage": usage})]
+    reply = await openai.complete(ask("Hi"))
+    assert (reply.input_tokens, reply.output_tokens) == tokens
 
 
 async def test_the_reason_of_a_refusal_is_passed_on(served: tuple[OpenAICompatible, Web]) -> None:

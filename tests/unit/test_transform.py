@@ -95,3 +95,16 @@ async def test_a_runaway_expression_is_stopped() -> None:
     with pytest.raises(ApplicationError) as caught:
         await run("expression", list(range(2000)), expression="input.map(a, input.map(b, a * b))")
     assert caught.value.type == "EXPRESSION_TOO_COSTLY"
+
+
+@pytest.mark.parametrize("text", ["NaN", "[-Infinity]", "1e999", "{"])
+async def test_what_json_does_not_have_is_not_parsed(text: str) -> None:
+    with pytest.raises(ApplicationError, match="not JSON") as caught:
+        await run("json_parse", text)
+    assert (caught.value.type, caught.value.non_retryable) == ("NODE_FAILED", True)
+
+
+async def test_json_with_half_a_character_is_refused_once() -> None:
+    with pytest.raises(ApplicationError, match="surrogates") as caught:
+        await run("json_parse", '"\\ud800"')
+    assert (caught.value.type, caught.value.non_retryable) == ("NODE_FAILED", True)

@@ -15,6 +15,7 @@ from orchestrator.graph.expressions.nodes import TYPE_NAMES, Ast, chain, childre
 from orchestrator.graph.expressions.operators import OPERATORS, field, has, index, negate
 from orchestrator.graph.expressions.runtime import (
     BINDINGS,
+    ERROR_COST,
     FIRST_SLOT,
     Env,
     MissingError,
@@ -192,7 +193,7 @@ class Compiler:
                 except ExpressionBudgetError:
                     raise
                 except ExpressionError as error:
-                    charge(env, _ERROR_COST)
+                    charge(env, ERROR_COST)
                     wrong = wrong or error
                     continue
                 if value is decides:
@@ -224,9 +225,6 @@ class Compiler:
         cost = 1 + sum(weight(body) for body in body_nodes)
         return LOOPS[kind](over, tuple(slots), bodies, cost)
 
-
-_ERROR_COST = 10
-"""Steps that an error costs which `&&` or `||` passes over: raising is dearer than a plain step."""
 
 _Rule: TypeAlias = Callable[[Compiler, list[Any], Scope], Thunk]
 _RULES: dict[str, _Rule] = {

@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, cast
 
 from orchestrator.errors import ExpressionBudgetError, ExpressionError
-from orchestrator.graph.expressions.runtime import Env, Thunk, article, charge, from_key
+from orchestrator.graph.expressions.runtime import ERROR_COST, Env, Thunk, article, charge, from_key
 
 __all__ = ["LOOPS"]
 
 _Loop: TypeAlias = Callable[[Thunk, tuple[int, ...], tuple[Thunk, ...], int], Thunk]
 """Takes the range, the slots of the variables, the bodies and the cost of a turn."""
-
-_ERROR_COST = 10
 
 
 def _turns(env: Env, over: Thunk, slots: tuple[int, ...], cost: int) -> Iterator[Any]:
@@ -55,7 +53,7 @@ def _until(decides: bool) -> _Loop:  # noqa: FBT001 -- the answer that settles i
                 except ExpressionBudgetError:
                     raise
                 except ExpressionError as error:
-                    charge(env, _ERROR_COST)
+                    charge(env, ERROR_COST)
                     wrong = wrong or error
             if wrong is not None:
                 raise wrong

@@ -10,6 +10,7 @@ from orchestrator.errors import ExpressionBudgetError, ExpressionError
 __all__ = [
     "BINDINGS",
     "BUDGET",
+    "ERROR_COST",
     "FIRST_SLOT",
     "MAX_INT",
     "MIN_INT",
@@ -34,6 +35,9 @@ Env: TypeAlias = list[Any]
 """One evaluation: steps left, the bindings, the regular expressions used so far, a slot per comprehension variable."""
 
 Thunk: TypeAlias = Callable[[Env], Any]
+
+ERROR_COST = 10
+"""Steps that an error costs which a choice passes over: raising is dearer than a plain step."""
 
 BUDGET, BINDINGS, REGEXES, FIRST_SLOT = 0, 1, 2, 3
 MAX_INT, MIN_INT = 2**63 - 1, -(2**63)
