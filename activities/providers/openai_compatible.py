@@ -86,7 +86,7 @@ class OpenAICompatible:
             options[request.limit_field] = request.max_tokens
         messages: list[Any] = [{"role": turn.role, "content": turn.content} for turn in request.turns]
         try:
-            answer = await self._client.chat.completions.with_raw_response.create(
+            answer: Any = await self._client.chat.completions.with_raw_response.create(
                 model=request.model, messages=messages, **options
             )
         except (openai.OpenAIError, ValueError) as error:

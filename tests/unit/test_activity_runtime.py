@@ -148,7 +148,7 @@ async def test_an_output_that_has_no_json_names_the_node_and_is_not_retried(valu
 
 
 async def test_an_output_may_be_nested_a_hundred_deep_and_as_wide_as_it_likes() -> None:
-    value = {"deep": nested(99), "wide": [[]] * 200}
+    value: dict[str, Any] = {"deep": nested(99), "wide": [{}] * 200}
 
     def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
         return NodeOutput(output=value)
