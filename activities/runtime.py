@@ -5,7 +5,7 @@ What may take long is done in a thread, since one event loop carries the heartbe
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -43,6 +43,7 @@ NodeActivity = Callable[[NodeCall], Awaitable[NodeOutput]]
 _JITTER = 0.5
 _MAX_NESTING = 100
 """How deep an output may be nested. What reads it afterwards gives up somewhat below 200."""
+_NESTING = frozenset({dict, list, tuple})
 
 
 def node_activity(node_type: NodeType, config_model: type[Config], handle: Handler[Config]) -> NodeActivity:
@@ -140,7 +141,7 @@ def check_size(value: Any, what: str) -> None:
             details={"bytes": size, "limit": MAX_PAYLOAD_BYTES},
         )
     # So few brackets cannot nest deeper, which spares most values the walk.
-    if encoded.count(b"[") + encoded.count(b"{") > _MAX_NESTING and _is_deep(value):
+    if encoded.count(b"[") + encoded.count(b"{") > _MAX_NESTING and _is_deep([value]):
         raise NodeError(f"{what} is nested more than {_MAX_NESTING} deep")
     if size > MAX_LOCAL_BYTES and activity.info().is_local:
         raise ApplicationError(
@@ -153,15 +154,13 @@ def check_size(value: Any, what: str) -> None:
 
 def _is_deep(value: Any) -> bool:
     level: list[Any] = [value]
-    for _ in range(_MAX_NESTING):
-        level = [child for item in level for child in _children(item)]
-    return any(isinstance(item, (Mapping, list, tuple)) for item in level)
+    for _ in range(_MAX_NESTING + 1):
+        level = [child for item in level for child in _children(item) if child.__class__ in _NESTING]
+    return bool(level)
 
 
 def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, Mapping):
-        return cast("Mapping[Any, Any]", value).values()
-    return cast("Iterable[Any]", value) if isinstance(value, (list, tuple)) else ()
+    return cast("dict[Any, Any]", value).values() if value.__class__ is dict else value
 
 
 @asynccontextmanager

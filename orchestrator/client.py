@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 from pydantic import BaseModel, ValidationError
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import (
     Client,
     WorkflowFailureError,
@@ -256,6 +257,11 @@ class Orchestrator:
     def _explain(self, error: RPCError, run_id: str) -> NoReturn:
         """Raise what an error of the server means."""
         match error.status:
+            case RPCStatusCode.NOT_FOUND if _is_of_namespace(error):
+                raise SettingsError(
+                    f"the Temporal server has no namespace `{self._client.namespace}`; set TEMPORAL_NAMESPACE to one "
+                    "that it has, or have it made"
+                ) from error
             case RPCStatusCode.NOT_FOUND if "completed" in error.message:
                 raise NothingAwaitedError(f"the run `{run_id}` has ended") from error
             case RPCStatusCode.NOT_FOUND:
@@ -266,6 +272,10 @@ class Orchestrator:
                 raise ServerUnavailableError(f"the Temporal server cannot be reached: {error.message}") from error
             case _:
                 raise RequestError(f"the Temporal server refused the request: {error.message}") from error
+
+
+def _is_of_namespace(error: RPCError) -> bool:
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 def _told(failure: WorkflowFailureError) -> RunResult | None:

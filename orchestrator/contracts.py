@@ -4,9 +4,11 @@ What people send (``RunRequest``, ``Message``) refuses unknown fields, so that a
 writes ignores them, so that an older reader understands a newer history.
 """
 
+import json
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from orchestrator.graph.plan import Limits, NodeId, Plan, Retry
 
@@ -105,17 +107,29 @@ class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def _checked_label(text: str) -> str:
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
+        raise ValueError("must not have control characters or line breaks")
+    if len(json.dumps(text)) > _MOST_LABEL_BYTES:
+        raise ValueError(f"must take at most {_MOST_LABEL_BYTES:,} bytes as JSON in ASCII")
+    return text
+
+
+# A search attribute has room for 2,048 bytes; a run whose tenant takes more would be terminated.
+_MOST_LABEL_BYTES = 1_000
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_Label = Annotated[str, Field(max_length=200), AfterValidator(_checked_label)]
+
+
 class RunContext(_Sent):
     """Who a run is for. None of it changes what the graph does unless the definition refers to it."""
 
-    tenant: str | None = Field(default=None, max_length=200)
-    user: str | None = Field(default=None, max_length=200)
-    owners: tuple[Annotated[str, Field(max_length=200)], ...] = Field(default=(), max_length=100)
-    conversation_id: str | None = Field(default=None, max_length=200)
-    correlation_id: str | None = Field(default=None, max_length=200)
-    tags: dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=200)]] = Field(
-        default={}, max_length=100
-    )
+    tenant: _Label | None = None
+    user: _Label | None = None
+    owners: tuple[_Label, ...] = Field(default=(), max_length=100)
+    conversation_id: _Label | None = None
+    correlation_id: _Label | None = None
+    tags: dict[_Label, _Label] = Field(default={}, max_length=100)
 
 
 class LimitsRequest(_Sent):

@@ -19,6 +19,7 @@ from orchestrator.child import command_that_ends_with_us
 from orchestrator.connect import DEFAULT_ADDRESS, connect, connect_to, connection_config
 from orchestrator.contracts import SearchAttribute
 from orchestrator.errors import ServerUnavailableError, SettingsError
+from orchestrator.filelock import only_user_of
 from orchestrator.settings import Settings
 from orchestrator.temporal_binary import find_binary
 
@@ -88,29 +89,32 @@ class DevServer:
             log_level: Least important message that the server logs; its last words are in the error when it fails.
 
         Raises:
-            SettingsError: The binary is not a program, or the folder of ``db_file`` cannot be made.
+            SettingsError: The binary is not a program, the folder of ``db_file`` cannot be made, or another server
+                that was started like this uses ``db_file``.
             ServerUnavailableError: The server did not start; the message has its own words.
         """
         binary = await find_binary(settings.temporal_binary if settings else None)
         if db_file is not None:
             _make_folder_of(db_file)
-        address, ui_port = f"{HOST}:{port or _free_port()}", ui_port or _free_port()
-        command = _command(binary, address, ui_port, db_file, namespace, log_level)
-        output: deque[str] = deque(maxlen=_KEPT_LINES)
-        process, reader = await _spawn(command, output)
-        try:
-            await _wait_until_it_answers(process, reader, address, output)
-            yield DevServer(
-                address=address,
-                started=True,
-                namespace=namespace,
-                ui_url=f"http://{HOST}:{ui_port}",
-                binary=binary,
-                pid=process.pid,
-                db_file=db_file,
-            )
-        finally:
-            await _stop(process, reader, orderly=db_file is not None)
+        # Two servers on one file lose each other's runs.
+        with only_user_of(db_file) if db_file is not None else contextlib.nullcontext():
+            address, ui_port = f"{HOST}:{port or _free_port()}", ui_port or _free_port()
+            command = _command(binary, address, ui_port, db_file, namespace, log_level)
+            output: deque[str] = deque(maxlen=_KEPT_LINES)
+            process, reader = await _spawn(command, output)
+            try:
+                await _wait_until_it_answers(process, reader, address, output)
+                yield DevServer(
+                    address=address,
+                    started=True,
+                    namespace=namespace,
+                    ui_url=f"http://{HOST}:{ui_port}",
+                    binary=binary,
+                    pid=process.pid,
+                    db_file=db_file,
+                )
+            finally:
+                await _stop(process, reader, orderly=db_file is not None)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
 import openai
@@ -86,9 +87,9 @@ class OpenAICompatible:
             options[request.limit_field] = request.max_tokens
         messages: list[Any] = [{"role": turn.role, "content": turn.content} for turn in request.turns]
         try:
-            answer: Any = await self._client.chat.completions.with_raw_response.create(
-                model=request.model, messages=messages, **options
-            )
+            # The types of the raw form are lost on the type checker; what it answers has the body in ``content``.
+            ask = cast("Callable[..., Awaitable[Any]]", self._client.chat.completions.with_raw_response.create)
+            answer = await ask(model=request.model, messages=messages, **options)
         except (openai.OpenAIError, ValueError) as error:
             raise self._translated(error) from None
         return _reply(answer.content, request)

@@ -1,15 +1,17 @@
 """The typer application: the commands by family, and what holds for all of them."""
 
+import contextlib
+import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO, cast
 
 import typer
 
 from orchestrator import __version__
 from orchestrator.cli import definitions, demo, develop, messages, runs, watching
 from orchestrator.cli.errors import FAILED, OK, exit_table, report
-from orchestrator.cli.output import out
+from orchestrator.cli.output import out, say
 from orchestrator.errors import OrchestratorError
 from orchestrator.leave import leave
 
@@ -59,16 +61,39 @@ def everything(
 
 def call(arguments: Sequence[str] | None = None) -> int:
     """Run one command; without ``arguments``, that of this process. Returns one of the documented exit codes."""
+    # Python has no stream where it was started with a closed one. Nothing may happen whose outcome nobody sees.
+    if cast("TextIO | None", sys.stdout) is None:
+        return _cannot_write("it is closed")
+    try:
+        code = _perform(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        # A reader that has seen enough, like `head`, needs no telling.
+        return FAILED if isinstance(error, BrokenPipeError) else _cannot_write(error.strerror or "it failed")
+    return code
+
+
+def _perform(arguments: Sequence[str] | None) -> int:
     try:
         app(args=arguments, prog_name="orchestrator")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else OK
     except OrchestratorError as error:
         return report(error)
-    except Exception:  # noqa: BLE001 - a bug of ours: its traceback is what helps
+    except Exception as error:  # noqa: BLE001 - a bug of ours: its traceback is what helps
+        if isinstance(error, OSError):
+            # What could not be written is not always kept: only another attempt tells whether this was the output.
+            out("")
         traceback.print_exc()
         return FAILED
     return OK
+
+
+def _cannot_write(reason: str) -> int:
+    if cast("TextIO | None", sys.stderr) is not None:
+        with contextlib.suppress(OSError):
+            say(f"error: cannot write to standard output: {reason}")
+    return FAILED
 
 
 def main() -> NoReturn:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from orchestrator.client import Orchestrator
 from orchestrator.contracts import WORKFLOW_TYPE, Message
-from orchestrator.errors import RequestError
+from orchestrator.errors import RequestError, SettingsError
 from orchestrator.statuses import ListedStatus
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import Runs
@@ -131,3 +132,13 @@ async def test_a_run_is_followed_to_its_end_however_it_ended(runs: Runs, running
 
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert events[-1].type == "AWAITING_INPUT"
+
+
+async def test_a_namespace_that_is_not_there_is_named(client: Client, task_queue: str) -> None:
+    config = client.config()
+    config["namespace"] = "nope"
+    door = Orchestrator(Client(**config), task_queue)
+    with pytest.raises(SettingsError, match="no namespace `nope`"):
+        await door.summary("some-run")
+    with pytest.raises(SettingsError, match="no namespace `nope`"):
+        await door.runs()

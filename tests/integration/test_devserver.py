@@ -155,6 +155,14 @@ async def test_runs_in_a_file_are_there_the_next_time(tmp_path: Path) -> None:
     assert description.id == "kept"
 
 
+async def test_a_second_server_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "runs.db"
+    async with DevServer.start(db_file=file):
+        with pytest.raises(SettingsError, match="Another development server uses the file"):
+            async with DevServer.start(db_file=file):
+                pytest.fail("two servers have the file")
+
+
 async def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
