@@ -50,7 +50,7 @@ def read_yaml(text: str) -> Source:
 
 
 def _events(text: str) -> Iterator[Any]:
-    parse = cast("Callable[..., Iterator[Any]]", yaml.parse)  # pyright: ignore[reportUnknownMemberType]  # its stub is untyped
+    parse = cast("Callable[..., Iterator[Any]]", yaml.parse)
     return parse(text, Loader=_Loader)
 
 
@@ -64,7 +64,7 @@ def _take(builder: Builder, event: Any) -> None:
             _take_scalar(builder, event)
         case yaml.AliasEvent():
             _no_key(builder, event)
-            builder.alias(event.anchor, _mark(event))
+            builder.alias(event.anchor or "", _mark(event))
         case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
             _no_key(builder, event)
             _no_tag(event)
