@@ -216,6 +216,20 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             outputs={"left": "L", "right": "R"},
             path=("end", "left", "right", "start"),
         ),
+        "rest_between_tasks": Scenario(
+            graph(
+                [
+                    {
+                        "id": "r",
+                        "type": "Router",
+                        "config": {"routes": [{"when": "true", "to": "r", "max_visits": 700}], "otherwise": "end"},
+                    },
+                    data("end"),
+                ]
+            ),
+            outputs={},
+            path=tuple(sorted(["end", "r", *[f"r#{visit}" for visit in range(2, 701)]])),
+        ),
         "run_timeout_not_reached": Scenario(
             graph([model("a", "hello")], limits={"timeout": "1h", "steps": 10}),
             outputs={},
