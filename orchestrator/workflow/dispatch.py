@@ -100,8 +100,15 @@ class Dispatcher:
         return await (self._quick(options, payload) if node.tier == "quick" else self._remote(options, payload))
 
     async def _quick(self, options: "_Options", payload: RawValue) -> Any:
-        if len(payload.payload.data) > MAX_LOCAL_BYTES:
-            return await self._remote(options, payload)
+        if len(payload.payload.data) <= MAX_LOCAL_BYTES:
+            try:
+                return await self._locally(options, payload)
+            except ApplicationError as error:
+                if error.type != TOO_LARGE_FOR_LOCAL:
+                    raise
+        return await self._remote(options, payload)
+
+    async def _locally(self, options: "_Options", payload: RawValue) -> Any:
         while self._local >= _MOST_LOCAL:
             await workflow.wait_condition(lambda: self._local < _MOST_LOCAL)
         self._local += 1
@@ -117,10 +124,6 @@ class Dispatcher:
                 activity_id=options.id,
                 summary=options.summary,
             )
-        except ApplicationError as error:
-            if error.type != TOO_LARGE_FOR_LOCAL:
-                raise
-            return await self._remote(options, payload)
         finally:
             self._local -= 1
         self._pace.carried(len(raw.payload.data))
