@@ -3,9 +3,9 @@
 from typing import TypeVar
 
 from orchestrator.contracts import LimitsRequest
-from orchestrator.definition.duration import parse_duration
 from orchestrator.definition.model import LimitsModel
 from orchestrator.errors import RequestError
+from orchestrator.graph.durations import parse_duration
 from orchestrator.graph.plan import Limits
 
 __all__ = ["tighten"]

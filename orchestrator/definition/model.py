@@ -4,8 +4,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictStr, WithJsonSchema
 
-from orchestrator.definition.duration import parse_duration
 from orchestrator.definition.source import Source
+from orchestrator.graph.durations import parse_duration
 from orchestrator.graph.plan import Reducer
 
 __all__ = [

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "Channel",
+    "EdgeKind",
     "Expression",
     "Limits",
     "NodeId",
@@ -19,6 +20,7 @@ __all__ = [
     "PlanNode",
     "Reducer",
     "Retry",
+    "Role",
     "Template",
     "Tier",
 ]
@@ -29,6 +31,10 @@ Path = tuple[str | int, ...]
 
 Tier = Literal["control", "quick", "work"]
 Reducer = Literal["replace", "append", "merge", "add", "max", "min", "union"]
+Role = Literal["main", "finally", "compensate"]
+"""Part of the graph, or run aside: at the end of it, or to undo another node."""
+EdgeKind = Literal["normal", "error", "expiry", "reject"]
+"""Which end of a visit opens a way: it finished well, it failed for good, nobody answered in time, somebody said no."""
 
 
 class _Frozen(BaseModel):
@@ -82,6 +88,17 @@ class PlanNode(_Frozen):
     tier: Tier
     activity: str | None = None
     config: Template
+    expressions: dict[str, Expression] = {}
+    """Fields of the config that the workflow itself evaluates, such as the ``items`` of a ForEach."""
+    body: str | None = None
+    """Key in ``Plan.bodies`` of the root plan: what a ForEach runs for each item, and an inline Subworkflow once."""
+    inputs: Template = Template(value={})
+    """The inputs of the body, or of the child workflow; a ForEach has the roots ``item`` and ``index`` here too."""
+    role: Role = "main"
+    on_failure: Literal["park", "fail"] = "park"
+    """What becomes of a visit that fails for good, where no way is open to it."""
+    compensate: NodeId | None = None
+    """The node that undoes this one."""
     join: Literal["all", "any"] = "all"
     cancel_others: bool = False
     exclusive: bool = False
@@ -101,6 +118,7 @@ class PlanEdge(_Frozen):
     target: NodeId
     when: Expression | None = None
     max_visits: int | None = None
+    kind: EdgeKind = "normal"
 
 
 class PlanLoop(_Frozen):
@@ -141,3 +159,9 @@ class Plan(_Frozen):
     outputs: Template = Template(value={})
     output_schema: dict[str, Any] | None = None
     """JSON Schema of the outputs, where the definition types them."""
+    inputs: dict[str, Any] = {}
+    """Name of an input to its JSON Schema, with ``default`` and ``required: false`` as the author wrote them."""
+    closing: tuple[NodeId, ...] = ()
+    """The ``finally`` nodes, in the order they run."""
+    bodies: dict[str, "Plan"] = {}
+    """On the root plan only: every body in it, however deep, by key."""

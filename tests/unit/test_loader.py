@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.compiler import definition_hash
-from orchestrator.definition.duration import parse_duration
 from orchestrator.definition.loader import load_file, load_mapping, load_text
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, Issue
+from orchestrator.graph.durations import parse_duration
 
 MINIMAL = """
 name: hello

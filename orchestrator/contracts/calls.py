@@ -1,0 +1,106 @@
+"""What the workflow and its activities say to each other."""
+
+from typing import Any
+
+from pydantic import Field
+
+from orchestrator.contracts.base import Written
+from orchestrator.contracts.runs import Lineage, Usage
+from orchestrator.graph.plan import Limits, Plan, Retry
+
+__all__ = [
+    "Carry",
+    "LoadPageCall",
+    "NodeCall",
+    "NodeOutput",
+    "RenderCall",
+    "Resolved",
+    "Rollover",
+    "StorePageCall",
+]
+
+
+class Rollover(Written):
+    """When a run goes on in a new workflow run (continue-as-new)."""
+
+    events: int = 4_000
+    """Events of history from which on it does so at the next safe point."""
+    most_events: int = 20_000
+    """Events from which on nothing new is started until it has."""
+    drain_s: float = 60.0
+    """Seconds it waits for what is under way before it goes on as it was, for a while."""
+
+
+class StorePageCall(Written):
+    """Asks for a part of a run's state to be kept in blob storage. ``text`` is ASCII."""
+
+    text: str
+
+
+class LoadPageCall(Written):
+    """Asks for a part of a run's state back."""
+
+    key: str
+
+
+class Carry(Written):
+    """A run's state between two workflow runs: JSON, compressed, as base64.
+
+    In ``text``; or, where that is too large, in blob storage, in ``pages`` to be put together.
+    """
+
+    text: str = ""
+    pages: tuple[str, ...] = ()
+
+
+class Resolved(Written):
+    """What the run is pinned to, from its first activity on."""
+
+    plan: Plan
+    plan_hash: str
+    """SHA-256 of the plan's own JSON: the key under which a process caches it."""
+    inputs: dict[str, Any]
+    limits: Limits
+    search_attributes: tuple[str, ...] = ()
+    """The ones that the server knows: upserting another would wedge the run."""
+    heartbeat_timeout: float = 30.0
+    """Seconds without a heartbeat after which a work node counts as dead."""
+    rollover: Rollover = Rollover()
+    start: Carry | None = None
+    """Where a forked or migrated run begins; none begins at the beginning."""
+    lineage: Lineage | None = None
+
+
+class NodeCall(Written):
+    """Asks an activity to perform one visit of one node."""
+
+    node: str
+    """The node's path: ``answer``, ``items[3].answer``."""
+    visit: int = 1
+    type: str
+    config: Any
+    """As the author wrote it; templates are rendered by the activity, over ``values``."""
+    values: dict[str, Any] = Field(default={})
+    """Just what the config refers to, as a tree: ``{"nodes": {"search": {"documents": […]}}}``."""
+    retry: Retry = Retry()
+    first_run_id: str = ""
+    """With node and visit, the idempotency key of a side effect: the same on every attempt."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key a side effect carries, the same on every attempt of this visit."""
+        return f"{self.first_run_id}/{self.node}#{self.visit}"
+
+
+class NodeOutput(Written):
+    """What a node's activity returns. ``output`` becomes ``nodes.<id>``."""
+
+    output: dict[str, Any]
+    usage: Usage | None = None
+
+
+class RenderCall(Written):
+    """Asks the render activity for ``value`` with its templates filled in from ``values``."""
+
+    value: Any
+    values: dict[str, Any] = Field(default={})

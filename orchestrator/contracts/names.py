@@ -1,0 +1,96 @@
+"""Names and numbers that outside clients rely on."""
+
+from typing import Literal
+
+__all__ = [
+    "AWAIT_RUN_ACTIVITY",
+    "LOAD_PAGE_ACTIVITY",
+    "MAX_INLINE_BYTES",
+    "MAX_LOCAL_BYTES",
+    "MAX_PAYLOAD_BYTES",
+    "MOST_MESSAGE_BYTES",
+    "RENDER_ACTIVITY",
+    "RESOLVE_ACTIVITY",
+    "STORE_PAGE_ACTIVITY",
+    "TASK_QUEUE",
+    "TOO_LARGE_FOR_LOCAL",
+    "WORKFLOW_TYPE",
+    "EventType",
+    "RunStatus",
+    "SearchAttribute",
+    "visit_label",
+]
+
+WORKFLOW_TYPE = "GraphWorkflow"
+TASK_QUEUE = "orchestrator"
+RESOLVE_ACTIVITY = "resolve_definition"
+RENDER_ACTIVITY = "render"
+STORE_PAGE_ACTIVITY = "store_page"
+LOAD_PAGE_ACTIVITY = "load_page"
+AWAIT_RUN_ACTIVITY = "await_run"
+MAX_PAYLOAD_BYTES = 1_000_000
+"""The most a single value that the workflow carries may take, encoded. Temporal's own limit is 2 MiB."""
+MAX_INLINE_BYTES = 128_000
+"""A larger part of a node's output goes to blob storage, and a reference stands in its place."""
+MOST_MESSAGE_BYTES = 128_000
+"""The most that one answer may take."""
+MAX_LOCAL_BYTES = 64_000
+"""The most that a local activity is told, or may answer: answers of many may end up in one message to the server."""
+TOO_LARGE_FOR_LOCAL = "TOO_LARGE_FOR_LOCAL"
+"""Error type of a local activity whose answer is larger; the workflow then calls it as a regular one."""
+
+RunStatus = Literal[
+    "running",
+    "awaiting_input",
+    "needs_attention",
+    "paused",
+    "cancelling",
+    "completed",
+    "failed",
+    "cancelled",
+    "timed_out",
+]
+EventType = Literal[
+    "RUN_STARTED",
+    "STARTED",
+    "AWAITING_INPUT",
+    "REMINDER",
+    "DEFERRED",
+    "EXPIRED",
+    "COMPLETED",
+    "ERROR",
+    "PARKED",
+    "RESOLVED",
+    "SKIPPED",
+    "CANCELLED",
+    "COMPENSATED",
+    "REJECTED",
+    "RUN_PAUSED",
+    "RUN_RESUMED",
+    "RUN_CANCELLING",
+    "RUN_CONTINUED",
+    "RUN_MIGRATED",
+    "RUN_COMPLETED",
+    "RUN_FAILED",
+    "RUN_CANCELLED",
+    "RUN_TIMED_OUT",
+]
+
+
+class SearchAttribute:
+    """Names of the search attributes; all are of Temporal's Keyword type."""
+
+    DEFINITION_NAME = "DefinitionName"
+    DEFINITION_VERSION = "DefinitionVersion"
+    TENANT = "Tenant"
+    RUN_STATUS = "RunStatus"
+    CURRENT_NODE = "CurrentNode"
+    ALL = (DEFINITION_NAME, DEFINITION_VERSION, TENANT, RUN_STATUS, CURRENT_NODE)
+
+
+def visit_label(node: str | None, visit: int | None) -> str:
+    """A visit as people see it, and the id of its activity: ``answer``, ``ask#2``; empty without a node.
+
+    ``node`` is a path: ``items[3].answer`` is the node ``answer`` in the fourth item of the ForEach ``items``.
+    """
+    return f"{node}#{visit}" if visit and visit > 1 else node or ""
