@@ -16,11 +16,14 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import Dependencies, all_activities
+from activities.await_run import AwaitRun
+from activities.blobs import FolderBlobs
 from activities.providers.base import ChatProvider
 from activities.providers.simulated import Simulated
 from activities.resolve import ResolveDefinition
 from orchestrator import __version__
 from orchestrator.connect import connect, connection_config
+from orchestrator.contracts import Rollover
 from orchestrator.errors import OrchestratorError, ServerUnavailableError, SettingsError
 from orchestrator.leave import leave
 from orchestrator.logs import configure_logs
@@ -56,17 +59,23 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
             open_parts.push_async_callback(openai.close)
             chat[OPENAI] = openai
         http = await open_parts.enter_async_context(httpx.AsyncClient())
-        yield Dependencies(http=http, chat=chat, http_max_bytes=settings.http_max_response_bytes)
+        yield Dependencies(
+            http=http,
+            chat=chat,
+            blobs=FolderBlobs(settings.blob_dir),
+            http_max_bytes=settings.http_max_response_bytes,
+        )
 
 
 def build_worker(client: Client, settings: Settings, *, dependencies: Dependencies) -> Worker:
     """The worker of production, demo and tests alike: not yet polling; use it as a context, or ``run_until``."""
-    resolve = ResolveDefinition(settings.definitions_dir, client, settings.heartbeat_timeout)
+    rollover = Rollover(events=settings.rollover_events)
+    resolve = ResolveDefinition(settings.definitions_dir, client, settings.heartbeat_timeout, rollover)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[GraphWorkflow],
-        activities=[*all_activities(dependencies), resolve.resolve_definition],
+        activities=[*all_activities(dependencies), resolve.resolve_definition, AwaitRun(client).await_run],
         interceptors=[OneArgument()],
         # The SDK's own would be a hash over the code of every module loaded, which takes seconds.
         build_id=f"orchestrator-{__version__}",

@@ -8,9 +8,11 @@ from typing import Any, cast
 import httpx
 from pydantic_core import to_json
 
+from activities.collecting import uncollected
 from activities.providers.retry_after import retry_after
 from activities.runtime import Handler
 from activities.strict_json import read_json
+from activities.weight import is_long
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.errors import (
     NodeError,
@@ -32,6 +34,8 @@ _MAX_PORT = 65_535
 _REQUEST_TIMEOUT = 408
 _TOO_MANY = 429
 _SERVER_ERROR = 500
+_SHORT_BODY = 100_000
+"""Bytes of an answer that are read, as JSON or text, within a millisecond."""
 
 
 def handler(client: httpx.AsyncClient, *, max_bytes: int) -> Handler[HttpRequestConfig]:
@@ -40,7 +44,8 @@ def handler(client: httpx.AsyncClient, *, max_bytes: int) -> Handler[HttpRequest
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     async def handle(config: HttpRequestConfig, call: NodeCall) -> NodeOutput:
-        request = _request(client, config, call)
+        long = is_long([config.json_body, config.text], {})
+        request = await asyncio.to_thread(_request, client, config, call) if long else _request(client, config, call)
         where = f"{request.method} {_shown(request.url)}"
         try:
             async with asyncio.timeout(config.timeout):
@@ -64,9 +69,11 @@ def handler(client: httpx.AsyncClient, *, max_bytes: int) -> Handler[HttpRequest
                 f"{where} gave an answer that cannot be read: {type(error).__name__}"
             ) from error
         headers = {name: value for name, value in response.headers.items() if name not in _HIDDEN_HEADERS}
-        return NodeOutput(
-            output={"status": response.status_code, "headers": headers, "body": _body(response, content, where)}
+        long = len(content) > _SHORT_BODY
+        body = (
+            await asyncio.to_thread(_long_body, response, content, where) if long else _body(response, content, where)
         )
+        return NodeOutput(output={"status": response.status_code, "headers": headers, "body": body})
 
     return handle
 
@@ -149,7 +156,7 @@ def _status_error(response: httpx.Response, where: str) -> ProviderError:
     return ProviderRejectedError(f"{message}; add {status} to expect_status to read its body", details=details)
 
 
-async def _read(response: httpx.Response, max_bytes: int, where: str) -> bytes:
+async def _read(response: httpx.Response, max_bytes: int, where: str) -> bytearray:
     content = bytearray()
     async for chunk in response.aiter_bytes():
         content += chunk
@@ -157,10 +164,15 @@ async def _read(response: httpx.Response, max_bytes: int, where: str) -> bytes:
             raise ProviderRejectedError(
                 f"{where} answered with more than {max_bytes} bytes", details={"limit": max_bytes}
             )
-    return bytes(content)
+    return content
 
 
-def _body(response: httpx.Response, content: bytes, where: str) -> Any:
+def _long_body(response: httpx.Response, content: bytearray, where: str) -> Any:
+    with uncollected():
+        return _body(response, content, where)
+
+
+def _body(response: httpx.Response, content: bytearray, where: str) -> Any:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not content:
         return None

@@ -1,32 +1,37 @@
 """The render activity: fills templates of questions, outputs and writes in from a run's data."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.runtime import check_size, translated
+from activities.blobs import BlobStore
+from activities.runtime import heartbeat, kept_small, translated, with_large_values
 from activities.weight import is_long
 from orchestrator.contracts import RENDER_ACTIVITY, RenderCall
 from orchestrator.graph.plan import Retry
 from orchestrator.templating import render_value
 
-__all__ = ["render"]
+__all__ = ["render_activity"]
 
 
-@activity.defn(name=RENDER_ACTIVITY)
-async def render(call: RenderCall) -> Any:
-    """``call.value`` with its templates filled in from ``call.values``."""
-    try:
-        return await asyncio.to_thread(_rendered, call) if is_long(call.value, call.values) else _rendered(call)
-    except ApplicationError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
-        raise translated(error, Retry()) from None
+def render_activity(blobs: BlobStore) -> Callable[[RenderCall], Awaitable[Any]]:
+    """The activity that renders; it looks into the values in ``blobs``, and keeps there what comes out too large."""
 
+    async def rendered(call: RenderCall) -> Any:
+        if not is_long(call.value, call.values):
+            return render_value(call.value, call.values)
+        values = await with_large_values(call.values, f"the template of {activity.info().activity_id!r}", blobs)
+        return await asyncio.to_thread(render_value, call.value, values)
 
-def _rendered(call: RenderCall) -> Any:
-    rendered = render_value(call.value, call.values)
-    check_size(rendered, "what the templates give")
-    return rendered
+    @activity.defn(name=RENDER_ACTIVITY)
+    async def render(call: RenderCall) -> Any:
+        """``call.value`` with its templates filled in from ``call.values``."""
+        try:
+            async with heartbeat():
+                return await kept_small(await rendered(call), "what the templates give", blobs)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
+            raise translated(error, Retry()) from None
+
+    return render

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -20,6 +22,7 @@ from orchestrator.contracts import (
     MAX_PAYLOAD_BYTES,
     RESOLVE_ACTIVITY,
     Resolved,
+    Rollover,
     RunRequest,
     SearchAttribute,
 )
@@ -28,7 +31,8 @@ from orchestrator.definition.library import Library
 from orchestrator.definition.limits import tighten
 from orchestrator.definition.loader import load_mapping
 from orchestrator.definition.model import Definition
-from orchestrator.errors import TooLargeError
+from orchestrator.definition.named import Find
+from orchestrator.errors import OrchestratorError, TooLargeError
 from orchestrator.graph.plan import Plan, Retry
 
 __all__ = ["ResolveDefinition"]
@@ -44,12 +48,16 @@ class ResolveDefinition:
         library: The folder of definitions that runs may name.
         client: To ask the server which search attributes it knows.
         heartbeat_timeout: Seconds; handed to each run for its work nodes.
+        rollover: When runs go on in a new workflow run; handed to each.
     """
 
-    def __init__(self, library: Path, client: Client, heartbeat_timeout: float) -> None:
+    def __init__(
+        self, library: Path, client: Client, heartbeat_timeout: float, rollover: Rollover | None = None
+    ) -> None:
         self._library = Library(library)
         self._client = client
         self._heartbeat_timeout = heartbeat_timeout
+        self._rollover = rollover or Rollover()
         self._attributes: tuple[str, ...] = ()
         self._attributes_until = 0.0
         self._compiled = _Compiled()
@@ -70,13 +78,15 @@ class ResolveDefinition:
     def _resolve(self, request: RunRequest) -> Resolved:
         definition = self._find(request)
         # A definition sent with the run is a new one each time, so there is no use in keeping it.
-        plan, plan_hash = (self._compiled.get if isinstance(request.definition, str) else _compile)(definition)
+        compiled = self._compiled.get if isinstance(request.definition, str) else _compile
+        plan, plan_hash = compiled(definition, self._library.find)
         resolved = Resolved(
             plan=plan,
             plan_hash=plan_hash,
             inputs=check_inputs(definition, request.inputs),
             limits=tighten(plan.limits, request.limits),
             heartbeat_timeout=self._heartbeat_timeout,
+            rollover=self._rollover,
         )
         if (size := len(to_json(resolved))) > MAX_PAYLOAD_BYTES:
             raise TooLargeError(
@@ -87,8 +97,7 @@ class ResolveDefinition:
 
     def _find(self, request: RunRequest) -> Definition:
         if isinstance(request.definition, str):
-            name, _, version = request.definition.partition("@")
-            return self._library.load(name, version or None)
+            return self._library.find(request.definition)
         return load_mapping(request.definition)
 
     async def _registered(self) -> tuple[str, ...]:
@@ -109,9 +118,26 @@ class ResolveDefinition:
         return self._attributes
 
 
-def _compile(definition: Definition) -> tuple[Plan, str]:
-    plan = compile_definition(definition)
+def _compile(definition: Definition, find: Find) -> tuple[Plan, str]:
+    plan = compile_definition(definition, find)
     return plan, sha256(to_json(plan)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A plan, and what it was compiled from: a definition, and those that it names."""
+
+    definition: Definition
+    named: Mapping[str, Definition]
+    plan: Plan
+    plan_hash: str
+
+    def holds(self, definition: Definition, find: Find) -> bool:
+        """Whether all of it is as it was."""
+        try:
+            return self.definition is definition and all(find(name) is known for name, known in self.named.items())
+        except OrchestratorError:
+            return False  # compiling says what is wrong
 
 
 class _Compiled:
@@ -119,20 +145,24 @@ class _Compiled:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, str], tuple[Definition, Plan, str]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
 
-    def get(self, definition: Definition) -> tuple[Plan, str]:
-        """The plan of a definition, and its hash; compiled once for as long as this very object is asked for."""
+    def get(self, definition: Definition, find: Find) -> tuple[Plan, str]:
+        """The plan of a definition, and its hash; compiled once for as long as nothing in it has changed."""
         key = (definition.name, definition.version)
         with self._lock:
             kept = self._kept.get(key)
-            if kept is not None and kept[0] is definition:
-                self._kept.move_to_end(key)
-                return kept[1], kept[2]
-        plan, plan_hash = _compile(definition)
+        if kept is None or not kept.holds(definition, find):
+            named: dict[str, Definition] = {}
+
+            def remembered(reference: str) -> Definition:
+                named[reference] = find(reference)
+                return named[reference]
+
+            kept = _Kept(definition, named, *_compile(definition, remembered))
         with self._lock:
-            self._kept[key] = (definition, plan, plan_hash)
+            self._kept[key] = kept
             self._kept.move_to_end(key)
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        return plan, plan_hash
+        return kept.plan, kept.plan_hash

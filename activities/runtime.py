@@ -1,6 +1,7 @@
 """Turns a node's handler into a Temporal activity: renders, validates, heartbeats, and translates errors.
 
-What may take long is done in a thread, since one event loop carries the heartbeats of all that a worker does.
+What may take long is done in a thread, since one event loop carries the heartbeats of all that a worker does. Large
+values come from blob storage before a node is performed, and go there afterwards.
 """
 
 import asyncio
@@ -15,9 +16,13 @@ from pydantic_core import to_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.blobs import BlobStore
+from activities.blobs.moving import LOOKALIKE, MAX_VALUE_BYTES, Part, bring_in, divide, move_out
+from activities.collecting import uncollected
 from activities.weight import is_long
-from orchestrator.contracts import MAX_LOCAL_BYTES, MAX_PAYLOAD_BYTES, TOO_LARGE_FOR_LOCAL, NodeCall, NodeOutput
+from orchestrator.contracts import MAX_INLINE_BYTES, MAX_LOCAL_BYTES, TOO_LARGE_FOR_LOCAL, NodeCall, NodeOutput
 from orchestrator.errors import NodeError, OrchestratorError, ProviderError, TooLargeError
+from orchestrator.graph.blobs import blobs_in
 from orchestrator.graph.plan import Retry
 from orchestrator.node_types.base import ConfigModel, NodeType, unrendered_fields
 from orchestrator.templating import render_value
@@ -26,11 +31,13 @@ __all__ = [
     "Handler",
     "NodeActivity",
     "QuickHandler",
-    "check_size",
+    "heartbeat",
+    "kept_small",
     "node_activity",
     "quick_activity",
     "retry_delay",
     "translated",
+    "with_large_values",
 ]
 
 Config = TypeVar("Config", bound=ConfigModel)
@@ -46,7 +53,9 @@ _MAX_NESTING = 100
 _NESTING = frozenset({dict, list, tuple})
 
 
-def node_activity(node_type: NodeType, config_model: type[Config], handle: Handler[Config]) -> NodeActivity:
+def node_activity(
+    node_type: NodeType, config_model: type[Config], handle: Handler[Config], blobs: BlobStore
+) -> NodeActivity:
     """The activity that performs work nodes of ``node_type`` with ``handle``. It heartbeats meanwhile.
 
     Raises:
@@ -54,39 +63,51 @@ def node_activity(node_type: NodeType, config_model: type[Config], handle: Handl
     """
     configured = _configured(node_type, config_model)
 
-    @activity.defn(name=node_type.activity)
-    async def perform(call: NodeCall) -> NodeOutput:
-        try:
-            long = is_long(call.config, call.values)
-            config = await asyncio.to_thread(configured, call) if long else configured(call)
-            async with _heartbeat():
-                output = await handle(config, call)
-            return _checked(output, call)
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
-            raise translated(error, call.retry) from None
+    async def performed(call: NodeCall) -> NodeOutput:
+        if not is_long(call.config, call.values):
+            return await handle(configured(call), call)
+        call = await _whole(call, blobs)
+        return await handle(await asyncio.to_thread(configured, call), call)
 
-    return perform
+    return _activity(node_type, performed, blobs)
 
 
-def quick_activity(node_type: NodeType, config_model: type[Config], handle: QuickHandler[Config]) -> NodeActivity:
-    """The activity that performs quick nodes of ``node_type`` with ``handle``.
+def quick_activity(
+    node_type: NodeType, config_model: type[Config], handle: QuickHandler[Config], blobs: BlobStore
+) -> NodeActivity:
+    """The activity that performs quick nodes of ``node_type`` with ``handle``. Called as a regular one, it heartbeats.
 
     Raises:
         TypeError: ``config_model`` is not the one that the type declares.
     """
     configured = _configured(node_type, config_model)
 
-    def performed(call: NodeCall) -> NodeOutput:
-        return _checked(handle(configured(call), call), call)
+    async def performed(call: NodeCall) -> NodeOutput:
+        if not is_long(call.config, call.values):
+            return handle(configured(call), call)
+        call = await _whole(call, blobs)
+        return await asyncio.to_thread(lambda: handle(configured(call), call))
 
+    return _activity(node_type, performed, blobs)
+
+
+def _activity(node_type: NodeType, performed: NodeActivity, blobs: BlobStore) -> NodeActivity:
     @activity.defn(name=node_type.activity)
     async def perform(call: NodeCall) -> NodeOutput:
         try:
-            return await asyncio.to_thread(performed, call) if is_long(call.config, call.values) else performed(call)
+            async with heartbeat():
+                output = await performed(call)
+                kept = await kept_small(output.output, f"the output of node {call.node!r}", blobs)
+            return output if kept is output.output else output.model_copy(update={"output": kept})
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
             raise translated(error, call.retry) from None
 
     return perform
+
+
+async def _whole(call: NodeCall, blobs: BlobStore) -> NodeCall:
+    values = await with_large_values(call.values, f"node {call.node!r}", blobs)
+    return call if values is call.values else call.model_copy(update={"values": values})
 
 
 def _configured(node_type: NodeType, model: type[Config]) -> Callable[[NodeCall], Config]:
@@ -95,11 +116,6 @@ def _configured(node_type: NodeType, model: type[Config]) -> Callable[[NodeCall]
         raise TypeError(f"{node_type.name} is configured by {node_type.config.__name__}, not {model.__name__}")
     unrendered = unrendered_fields(model)
     return lambda call: _validated(model, _rendered(call, unrendered), call)
-
-
-def _checked(output: NodeOutput, call: NodeCall) -> NodeOutput:
-    check_size(output.output, f"the output of node {call.node!r}")
-    return output
 
 
 def _rendered(call: NodeCall, unrendered: frozenset[str]) -> Any:
@@ -121,35 +137,75 @@ def _validated(model: type[Config], config: Any, call: NodeCall) -> Config:
         raise NodeError(f"{place} of node {call.node!r}: {reason}", details={"field": place}) from None
 
 
-def check_size(value: Any, what: str) -> None:
-    """Raise when ``value`` is more than a run, or a local activity, may carry.
+async def with_large_values(values: dict[str, Any], what: str, blobs: BlobStore) -> dict[str, Any]:
+    """``values`` with everything in place that they refer to in blob storage.
+
+    Raises:
+        OrchestratorError: Some of it cannot be had; the message begins with ``what``.
+        ApplicationError: ``TOO_LARGE_FOR_LOCAL``: the workflow will call the same as a regular activity.
+    """
+    if await asyncio.to_thread(lambda: next(blobs_in(values), None)) is None:
+        return values
+    if activity.info().is_local:
+        raise _too_large_for_local(f"{what} reads from blob storage, which takes too long")
+    return await bring_in(values, blobs, what)
+
+
+async def kept_small(value: Any, what: str, blobs: BlobStore) -> Any:
+    """``value`` with its large parts in blob storage, and references in their place.
 
     Raises:
         NodeError: It has no JSON, or is nested more than 100 deep; the message begins with ``what``.
-        TooLargeError: Its JSON takes more than ``MAX_PAYLOAD_BYTES`` bytes; the message begins with ``what``.
+        TooLargeError: Its JSON takes more than even blob storage may hold of one visit.
+        ProviderUnavailableError: Blob storage cannot be written.
         ApplicationError: ``TOO_LARGE_FOR_LOCAL``: the workflow will call the same as a regular activity.
     """
+    kept, parts = await asyncio.to_thread(_divided, value, what) if is_long(value, {}) else _divided(value, what)
+    if parts:
+        await move_out(parts, blobs, what)
+    return kept
+
+
+def _divided(value: Any, what: str) -> tuple[Any, list[Part]]:
+    size, divides = _weighed(value, what)
+    local = activity.info().is_local
+    if local and (divides or size > MAX_LOCAL_BYTES):
+        raise _too_large_for_local(f"{what} takes {size} bytes, too many")
+    if not divides:
+        return value, []
+    try:
+        with uncollected():
+            return divide(value)
+    except TooLargeError as error:
+        raise TooLargeError(f"{what} {error.message}", details=error.details) from None
+
+
+def _weighed(value: Any, what: str) -> tuple[int, bool]:
+    """The bytes that the JSON of ``value`` takes, and whether some of it may have to go to blob storage."""
     try:
         encoded = to_json(value)
     except ValueError as error:
         reason = str(error).removeprefix("Error serializing to JSON: ")
         raise NodeError(f"{what} cannot be written as JSON: {reason}") from None
     size = len(encoded)
-    if size > MAX_PAYLOAD_BYTES:
+    if size > MAX_VALUE_BYTES:
         raise TooLargeError(
-            f"{what} takes {size} bytes; at most {MAX_PAYLOAD_BYTES} are allowed",
-            details={"bytes": size, "limit": MAX_PAYLOAD_BYTES},
+            f"{what} takes {size:,} bytes; at most {MAX_VALUE_BYTES:,} are allowed",
+            details={"bytes": size, "limit": MAX_VALUE_BYTES},
         )
     # So few brackets cannot nest deeper, which spares most values the walk.
     if encoded.count(b"[") + encoded.count(b"{") > _MAX_NESTING and _is_deep([value]):
         raise NodeError(f"{what} is nested more than {_MAX_NESTING} deep")
-    if size > MAX_LOCAL_BYTES and activity.info().is_local:
-        raise ApplicationError(
-            f"{what} takes {size} bytes, too many for a local activity",
-            type=TOO_LARGE_FOR_LOCAL,
-            non_retryable=True,
-            category=ApplicationErrorCategory.BENIGN,
-        )
+    return size, size > MAX_INLINE_BYTES or LOOKALIKE in encoded
+
+
+def _too_large_for_local(reason: str) -> ApplicationError:
+    return ApplicationError(
+        f"{reason} for a local activity",
+        type=TOO_LARGE_FOR_LOCAL,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 def _is_deep(value: Any) -> bool:
@@ -164,8 +220,8 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 @asynccontextmanager
-async def _heartbeat() -> AsyncGenerator[None]:
-    """Heartbeats at a third of the patience the server has, while the block runs."""
+async def heartbeat() -> AsyncGenerator[None]:
+    """Heartbeats at a third of the patience the server has, if it has any, while the block runs."""
     timeout = activity.info().heartbeat_timeout
     if timeout is None:
         yield

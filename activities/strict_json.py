@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 __all__ = ["read_json"]
 
 
-def read_json(text: str | bytes) -> Any:
+def read_json(text: str | bytes | bytearray) -> Any:
     """The value that ``text`` holds.
 
     Raises:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from orchestrator.graph.blobs import is_blob
 from orchestrator.templating import is_template
 
 __all__ = ["is_long"]
@@ -19,7 +20,7 @@ _LOOP = re.compile(r"\.(?:all|exists|exists_one|filter|map)\(")
 def is_long(config: Any, values: Mapping[str, Any]) -> bool:
     """Whether filling ``config`` in from ``values``, and computing with it, could take more than a moment.
 
-    It goes through no more of either than it takes to tell.
+    It goes through no more of either than it takes to tell. With a reference to blob storage in them it always could.
     """
     left, pending = _MOST, [config, values]
     while pending and left >= 0:
@@ -28,7 +29,7 @@ def is_long(config: Any, values: Mapping[str, Any]) -> bool:
             left -= _weight(value)
         elif isinstance(value, Mapping):
             found = cast("Mapping[str, Any]", value)
-            left -= _ITEM * len(found)
+            left -= _MOST + 1 if is_blob(found) else _ITEM * len(found)
             pending.extend(found.values() if left >= 0 else ())
         elif isinstance(value, (list, tuple)):
             items = cast("Sequence[Any]", value)

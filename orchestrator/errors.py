@@ -13,9 +13,12 @@ OrchestratorError
 │   └── TooLargeError
 ├── MessageError                a message that cannot be used
 │   ├── NothingAwaitedError
+│   ├── NotParkedError          nothing is parked that could be resolved
 │   └── AnswerError
 ├── NodeError                   a node that failed for good
-│   └── NodeTimeoutError
+│   ├── NodeTimeoutError
+│   ├── ExpiredError            nobody answered in time
+│   └── RejectedError           somebody said no
 ├── RunTimeoutError
 ├── RunNotFoundError
 ├── ServerUnavailableError      the Temporal server cannot be reached
@@ -37,6 +40,7 @@ __all__ = [
     "AnswerError",
     "DefinitionError",
     "DefinitionNotFoundError",
+    "ExpiredError",
     "ExpressionBudgetError",
     "ExpressionError",
     "ExpressionSyntaxError",
@@ -46,6 +50,7 @@ __all__ = [
     "MessageError",
     "NodeError",
     "NodeTimeoutError",
+    "NotParkedError",
     "NothingAwaitedError",
     "OrchestratorError",
     "ProviderAuthError",
@@ -53,6 +58,7 @@ __all__ = [
     "ProviderRateLimitedError",
     "ProviderRejectedError",
     "ProviderUnavailableError",
+    "RejectedError",
     "RequestError",
     "RunNotFoundError",
     "RunTimeoutError",
@@ -210,6 +216,12 @@ class NothingAwaitedError(MessageError):
     code = "NOTHING_AWAITED"
 
 
+class NotParkedError(MessageError):
+    """No node is parked, or not that one: it was resolved already, or has not failed."""
+
+    code = "NOT_PARKED"
+
+
 class AnswerError(MessageError):
     """An answer does not fit what was asked."""
 
@@ -226,6 +238,18 @@ class NodeTimeoutError(NodeError):
     """A node took longer than it may."""
 
     code = "NODE_TIMED_OUT"
+
+
+class ExpiredError(NodeError):
+    """Nobody answered a question in time."""
+
+    code = "EXPIRED"
+
+
+class RejectedError(NodeError):
+    """Somebody rejected what they were asked to approve."""
+
+    code = "REJECTED"
 
 
 class RunTimeoutError(OrchestratorError):

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """How log lines look; auto is readable at a terminal and JSON elsewhere."""
     heartbeat_timeout: Seconds = 30.0
     """Seconds without a heartbeat after which a work node counts as dead and is tried again."""
+    rollover_events: int = Field(default=4_000, ge=50, le=20_000)
+    """Events of history after which a run goes on in a new workflow run (continue-as-new), at the next safe point."""
     sticky_timeout: Seconds = 10.0
     """Seconds a killed worker's runs wait before another worker takes them."""
     graceful_shutdown_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60.0
@@ -58,8 +60,10 @@ class Settings(BaseSettings):
     """Key of the OpenAI-compatible model endpoint."""
     openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")
     """Address of the OpenAI-compatible model endpoint; empty means OpenAI's own."""
-    http_max_response_bytes: int = Field(default=800_000, ge=1, le=900_000)
+    http_max_response_bytes: int = Field(default=52_428_800, ge=1, le=200_000_000)
     """Bytes of the largest answer that an HttpRequest node takes."""
+    blob_dir: Path = Path(".orchestrator/blobs")
+    """Folder of values too large for a run's history; workers of one task queue must share it."""
 
 
 def variable_name(field: str) -> str:

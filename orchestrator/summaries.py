@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
@@ -30,9 +31,13 @@ _STATUS, _NAME, _NODE, _TENANT = (
     )
 )
 _OWN = SearchAttribute.RUN_STATUS
+_OPEN: Final[tuple[ListedStatus, ...]] = ("awaiting_input", "needs_attention", "paused", "cancelling")
+"""What an open run may say of itself, other than that it runs."""
+_AT_A_NODE = frozenset({"awaiting_input", "needs_attention"})
+_OTHERS = ", ".join(f"'{status}'" for status in _OPEN)
 _QUERIES: Mapping[str, str] = {
-    "running": f"ExecutionStatus = 'Running' AND ({_OWN} IS NULL OR {_OWN} != 'awaiting_input')",
-    "awaiting_input": f"ExecutionStatus = 'Running' AND {_OWN} = 'awaiting_input'",
+    "running": f"ExecutionStatus = 'Running' AND ({_OWN} IS NULL OR {_OWN} NOT IN ({_OTHERS}))",
+    **{status: f"ExecutionStatus = 'Running' AND {_OWN} = '{status}'" for status in _OPEN},
     "completed": "ExecutionStatus = 'Completed'",
     "failed": f"ExecutionStatus = 'Failed' AND ({_OWN} IS NULL OR {_OWN} != 'timed_out')",
     "cancelled": "ExecutionStatus = 'Canceled'",
@@ -66,7 +71,8 @@ def list_query(status: str | None, name: str | None) -> str:
     Raises:
         RequestError: There is no such status, or the name cannot be one.
     """
-    parts = [f"WorkflowType = '{WORKFLOW_TYPE}'"]
+    # A run that went on in a new workflow run is listed once, as that one.
+    parts = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus != 'ContinuedAsNew'"]
     if status is not None:
         if status not in _QUERIES:
             raise RequestError(f"no run has the status {status[:100]!r}; there are {', '.join(_QUERIES)}")
@@ -81,7 +87,7 @@ def summarize(execution: WorkflowExecution) -> RunSummary:
     shown = execution.typed_search_attributes
     own = shown.get(_STATUS)
     over = None if execution.status is None else _OVER.get(execution.status)
-    status: ListedStatus = over or ("awaiting_input" if own == "awaiting_input" else "running")
+    status = over or _open_status(own)
     if over == "failed" and own == "timed_out":
         status = "timed_out"
     return RunSummary(
@@ -89,11 +95,18 @@ def summarize(execution: WorkflowExecution) -> RunSummary:
         run_id=execution.run_id,
         status=status,
         definition=shown.get(_NAME),
-        current_node=shown.get(_NODE) if status == "awaiting_input" else None,
+        current_node=shown.get(_NODE) if status in _AT_A_NODE else None,
         tenant=shown.get(_TENANT),
         started=execution.start_time,
         closed=execution.close_time,
     )
+
+
+def _open_status(own: str | None) -> ListedStatus:
+    for status in _OPEN:
+        if status == own:
+            return status
+    return "running"
 
 
 def _quoted(text: str) -> str:

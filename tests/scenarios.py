@@ -30,6 +30,12 @@ def model(name: str, prompt: str, **rest: Any) -> Json:
     return {"id": name, "type": "ModelInvoke", "config": {"model": "simulated", "prompt": prompt}, **rest}
 
 
+def compute(name: str, expression: str, given: Json, **rest: Any) -> Json:
+    """A node that evaluates ``expression`` over ``given``, its root ``input``."""
+    config = {"operation": "expression", "input": given, "expression": expression}
+    return {"id": name, "type": "Transform", "config": config, **rest}
+
+
 def graph(nodes: list[Json], edges: list[Json] | None = None, **rest: Any) -> Json:
     """A definition."""
     return {"name": "scenario", "version": "1.0.0", "nodes": nodes, "edges": edges or [], **rest}
@@ -229,6 +235,108 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             ),
             outputs={},
             path=tuple(sorted(["end", "r", *[f"r#{visit}" for visit in range(2, 701)]])),
+        ),
+        "for_each": Scenario(
+            graph(
+                [
+                    {
+                        "id": "each",
+                        "type": "ForEach",
+                        "config": {
+                            "items": "inputs.names",
+                            "inputs": {"greeting": "Hi {{ item }}"},
+                            "concurrency": 2,
+                            "on_item_error": "collect",
+                            "do": {
+                                "nodes": [
+                                    ask("ask", "{{ inputs.greeting }}, how old are you?", {"type": "integer"}),
+                                    model("say", "{{ item }} is {{ nodes.ask.value }}"),
+                                    compute("half", "1 / input.n", {"n": "{{ nodes.ask.value }}"}),
+                                ],
+                                "edges": [edge("ask", "say"), edge("say", "half")],
+                                "outputs": {"age": "{{ nodes.ask.value }}"},
+                            },
+                        },
+                    }
+                ],
+                inputs={"names": {"type": "array"}},
+                outputs={"ages": "{{ nodes.each.results }}", "errors": "{{ nodes.each.errors[0].index }}"},
+            ),
+            inputs={"names": ["Ada", "Bob", "Cy"]},
+            answers=(
+                {"text": "0", "node": "each[1].ask"},
+                {"text": "3", "node": "each[2].ask"},
+                {"text": "1", "node": "each[0].ask"},
+            ),
+            outputs={"ages": [{"age": 1}, None, {"age": 3}], "errors": 1},
+            path=(
+                "each",
+                *(f"each[{index}].{name}" for index in (0,) for name in ("ask", "half", "say")),
+                *("each[1].ask", "each[1].say"),
+                *(f"each[2].{name}" for name in ("ask", "half", "say")),
+            ),
+        ),
+        "subworkflow": Scenario(
+            graph(
+                [
+                    {
+                        "id": "sub",
+                        "type": "Subworkflow",
+                        "config": {
+                            "inputs": {"text": "{{ inputs.text }}"},
+                            "do": {
+                                "nodes": [model("m", "{{ inputs.text }}"), data("bye")],
+                                "outputs": {"said": "{{ nodes.m.model }}"},
+                                "finally": ["bye"],
+                            },
+                        },
+                    },
+                    data("end"),
+                ],
+                [edge("sub", "end")],
+                inputs={"text": {"type": "string"}},
+                outputs={"said": "{{ nodes.sub.said }}"},
+            ),
+            inputs={"text": "hello"},
+            outputs={"said": "simulated"},
+            path=("end", "sub", "sub.bye", "sub.m"),
+        ),
+        "approvals": Scenario(
+            graph(
+                [
+                    {
+                        "id": "pay",
+                        "type": "Approval",
+                        "config": {
+                            "question": "Pay?",
+                            "proposal": {"amount": 3},
+                            "expires": "1h",
+                            "reminders": ["10m"],
+                            "on_expiry": "late",
+                            "on_reject": "no",
+                        },
+                    },
+                    {"id": "wait", "type": "Wait", "config": {"for": "10ms"}},
+                    *[data("paid"), data("late"), data("no")],
+                ],
+                [edge("pay", "wait"), edge("wait", "paid")],
+                outputs={"decision": "{{ nodes.pay.decision | default('') }}"},
+            ),
+            answers=({"decision": "defer", "until": "5m"}, {"decision": "modify", "values": {"amount": 2}}),
+            outputs={"decision": "modified"},
+            path=("paid", "pay", "wait"),
+        ),
+        "error_way": Scenario(
+            graph(
+                [
+                    compute("risky", "1 / 0", {}, on_error="sorry"),
+                    *[data("fine"), data("sorry", "{{ nodes.risky.error.code }}"), data("bye", "{{ run.status }}")],
+                ],
+                [edge("risky", "fine")],
+                **{"finally": ["bye"]},
+            ),
+            outputs={},
+            path=("bye", "risky", "sorry"),
         ),
         "run_timeout_not_reached": Scenario(
             graph([model("a", "hello")], limits={"timeout": "1h", "steps": 10}),

@@ -2,33 +2,39 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.cli.errors import INVALID, ISSUE_COLUMNS, NOT_FOUND, OK, issue_rows
 from orchestrator.cli.output import data, out, say, table
 from orchestrator.cli.requests import find_definition
 from orchestrator.cli.templates import TEMPLATES
 from orchestrator.compiler import compile_definition
+from orchestrator.definition.library import Library
 from orchestrator.definition.mermaid import to_mermaid
 from orchestrator.definition.model import NAME
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, RequestError
-from orchestrator.graph.plan import Plan, PlanEdge
+from orchestrator.graph.plan import Plan, PlanEdge, PlanNode
 from orchestrator.settings import load_settings
 
 __all__ = ["graph", "new", "validate"]
+
+_ROLES: Final = {"main": "", "finally": " (at the very end)", "compensate": " (undoes another node)"}
+_SIDES: Final = {"error": " when it fails", "expiry": " when nobody answers in time", "reject": " when it is rejected"}
 
 
 def validate(files: Sequence[str], *, as_json: bool) -> int:
     """Print what is wrong with each definition. Returns the exit code: invalid comes before not found."""
     library = load_settings().definitions_dir
+    find = Library(library).find
     reports: list[dict[str, Any]] = []
     codes: set[int] = set()
     for file in files:
         try:
             definition = find_definition(file, library)
+            compile_definition(definition, find)
         except (DefinitionError, DefinitionNotFoundError) as error:
             codes.add(INVALID if isinstance(error, DefinitionError) else NOT_FOUND)
             reports.append(_complaint(file, error))
@@ -62,8 +68,8 @@ def _print_complaint(file: str, error: DefinitionError | DefinitionNotFoundError
 
 def graph(reference: str, *, form: str, as_json: bool) -> None:
     """Print the graph of a definition."""
-    definition = find_definition(reference, load_settings().definitions_dir)
-    plan = compile_definition(definition)
+    library = load_settings().definitions_dir
+    plan = compile_definition(find_definition(reference, library), Library(library).find)
     text = to_mermaid(plan) if form == "mermaid" else _as_text(plan)
     if as_json:
         data({"name": plan.name, "version": plan.version, "format": form, "graph": text})
@@ -72,18 +78,34 @@ def graph(reference: str, *, form: str, as_json: bool) -> None:
 
 
 def _as_text(plan: Plan) -> str:
+    return "\n".join([f"{plan.name} {plan.version}", *_lines(plan, plan.bodies, "", set())]) + "\n"
+
+
+def _lines(plan: Plan, bodies: Mapping[str, Plan], margin: str, shown: set[str]) -> Iterator[str]:
+    """The nodes of one graph, each with its ways out and, the first time, the graph that it runs."""
     ways: dict[str, list[PlanEdge]] = {}
     for edge in plan.edges:
         ways.setdefault(edge.source, []).append(edge)
-    lines = [f"{plan.name} {plan.version}"]
     for node in plan.nodes:
         join = " (starts with the first way in)" if node.join == "any" else ""
-        lines.append(f"{node.id}: {node.type}{join}")
+        yield f"{margin}{node.id}: {node.type}{join}{_ROLES[node.role]}"
         for edge in ways.get(node.id, ()):
-            when = f" when {' '.join(edge.when.text.split())}" if edge.when else " otherwise" if node.exclusive else ""
+            when = f" when {' '.join(edge.when.text.split())}" if edge.when else ""
+            when = when or (" otherwise" if node.exclusive and edge.kind == "normal" else _SIDES.get(edge.kind, ""))
             bound = f", at most {edge.max_visits} visits" if edge.max_visits else ""
-            lines.append(f"  {'back to' if edge.max_visits else 'to'} {edge.target}{when}{bound}")
-    return "\n".join(lines) + "\n"
+            yield f"{margin}  {'back to' if edge.max_visits else 'to'} {edge.target}{when}{bound}"
+        if node.compensate is not None:
+            yield f"{margin}  undone by {node.compensate}"
+        if node.body is not None:
+            each = "for each item" if node.type == "ForEach" else "runs"
+            yield f"{margin}  {each} {_titled(bodies[node.body], node)}"
+            if node.body not in shown:
+                shown.add(node.body)
+                yield from _lines(bodies[node.body], bodies, f"{margin}    ", shown)
+
+
+def _titled(body: Plan, node: PlanNode) -> str:
+    return f"{body.name} {body.version}" if node.config.value.get("definition") else "this graph"
 
 
 def new(name: str, *, template: str, folder: Path | None, force: bool, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from orchestrator.cli.output import data, out, table
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import DefinitionNotFoundError
 from orchestrator.node_types import NODE_TYPES
-from orchestrator.node_types.base import NodeType
+from orchestrator.node_types.base import ConfigModel, NodeType
 
 __all__ = ["nodes"]
 
@@ -37,7 +37,7 @@ def nodes(name: str | None, *, as_json: bool) -> None:
         data(about)
         return
     out(f"{kind.name}: {kind.summary}\n")
-    out(f"runs as   {kind.tier}, {kind.timeout:g} s for each attempt, {kind.retry.max_attempts} attempts")
+    out(f"runs as   {kind.tier}, {_patience(kind)}")
     out(f"gives     {_outputs(kind)}\n")
     columns = ("config", "type", "default", "meaning")
     table(columns, ((row["name"], row["type"], row["shown"], row["description"]) for row in _fields(kind.config)))
@@ -49,6 +49,12 @@ def _all(*, as_json: bool) -> None:
         return
     rows = ((kind.name, kind.tier, _outputs(kind), kind.summary) for kind in NODE_TYPES.values())
     table(("type", "tier", "gives", "what it does"), rows)
+
+
+def _patience(kind: NodeType) -> str:
+    if kind.activity is None:
+        return "a step of the run itself"
+    return f"{kind.timeout:g} s for each attempt, {kind.retry.max_attempts} attempts"
 
 
 def _outputs(kind: NodeType) -> str:
@@ -85,7 +91,15 @@ def _fields(config: type[BaseModel]) -> Iterator[dict[str, Any]]:
 
 
 def _docstrings(config: type[BaseModel]) -> dict[str, str]:
-    """The text that stands below each field."""
+    """The text that stands below each field, in the class itself or in one that it comes from."""
+    found: dict[str, str] = {}
+    for base in reversed(config.__mro__):
+        if issubclass(base, ConfigModel):
+            found |= _own_docstrings(base)
+    return found
+
+
+def _own_docstrings(config: type[ConfigModel]) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     found: dict[str, str] = {}

@@ -9,7 +9,7 @@ from orchestrator.errors import DefinitionError, Issue, OrchestratorError
 
 __all__ = ["EXIT_CODES", "ISSUE_COLUMNS", "code_for", "exit_table", "issue_rows", "report"]
 
-OK, FAILED, USAGE, AWAY, INVALID, NOT_FOUND, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+OK, FAILED, USAGE, AWAY, INVALID, NOT_FOUND, WAITING, PARKED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
@@ -18,8 +18,9 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         USAGE: "usage error: an option, a setting or a request is not well formed",
         AWAY: "the Temporal server or a worker is away",
         INVALID: "a definition, an input or an answer is invalid",
-        NOT_FOUND: "no such run, definition, node type or waiting question",
+        NOT_FOUND: "no such run, definition, node type, waiting question or parked node",
         WAITING: "the run waits for an answer that nobody can give here",
+        PARKED: "the run needs attention: a node has failed for good and waits to be resolved",
         INTERRUPTED: "interrupted",
     }
 )
@@ -34,6 +35,7 @@ _BY_CODE: Mapping[str, int] = MappingProxyType(
         "INPUT_INVALID": INVALID,
         "MESSAGE_INVALID": USAGE,
         "NOTHING_AWAITED": NOT_FOUND,
+        "NOT_PARKED": NOT_FOUND,
         "REQUEST_INVALID": USAGE,
         "RUN_NOT_FOUND": NOT_FOUND,
         "SERVER_UNAVAILABLE": AWAY,

@@ -1,22 +1,28 @@
-"""Does what ``status``, ``progress``, ``result``, ``state`` and ``list`` ask for."""
+"""Does what ``status``, ``progress``, ``result`` and ``state`` ask for."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from orchestrator.cli.errors import FAILED, OK, WAITING
-from orchestrator.cli.output import data, out, say, table
-from orchestrator.cli.render import event_line, result_lines, show_questions, usage_line
+from orchestrator.cli.errors import OK, PARKED, WAITING
+from orchestrator.cli.events import event_line
+from orchestrator.cli.output import data, out, say, shown_time
+from orchestrator.cli.render import aftermath_lines, result_lines, usage_line
 from orchestrator.cli.running import exit_code
 from orchestrator.cli.session import Session, on_server
+from orchestrator.cli.standing import command, show, to_resolve
 from orchestrator.contracts import Awaiting, Event, ProgressPage, RunResult, RunState
 from orchestrator.errors import WorkerMissingError
-from orchestrator.statuses import ENDED, ListedStatus
+from orchestrator.statuses import ENDED
 from orchestrator.summaries import RunSummary
 
-__all__ = ["list_runs", "progress", "result", "state", "status"]
+__all__ = ["progress", "result", "state", "status"]
 
-_LIST_COLUMNS = ("run", "status", "definition", "at node", "tenant", "started")
+_WAITS: Mapping[str, str] = {
+    "awaiting_input": "waits for an answer",
+    "needs_attention": "needs attention",
+    "paused": "is paused",
+}
 
 
 def status(run_id: str, *, as_json: bool) -> None:
@@ -34,26 +40,59 @@ def status(run_id: str, *, as_json: bool) -> None:
     summary, own, awaiting, link = on_server(look)
     # The index lags; the run itself knows best, unless the server has ended it without asking.
     current = own.status if own is not None and summary.status not in {"terminated", "timed_out"} else summary.status
-    result = own.result if own else None
     if as_json:
-        about: dict[str, Any] = {
-            "awaiting": [question.model_dump(mode="json") for question in awaiting],
-            "web_ui": link,
-        }
-        about["usage"] = result.usage.model_dump(mode="json") if result else None
-        data({**summary.model_dump(mode="json"), "status": current, **about})
+        data(_status_data(summary.model_copy(update={"status": current}), own, awaiting, link))
         return
     out(f"run     {run_id}\nstatus  {current}")
     out(f"of      {own.definition if own else summary.definition or '(not known)'}")
-    out(f"since   {_time(summary.started)}" + (f", ended {_time(summary.closed)}" if summary.closed else ""))
-    if result is not None:
-        out(f"done    {len(result.path) + result.path_omitted} visits")
-        out(f"usage   {usage_line(result.usage, result.cost_usd)}")
-        if result.error is not None:
-            out(f"error   {result.error.code}: {result.error.message}")
-    show_questions(awaiting)
+    out(f"since   {shown_time(summary.started)}" + (f", ended {shown_time(summary.closed)}" if summary.closed else ""))
+    if own is not None:
+        _show_own(own)
+        show(run_id, awaiting, own.parked, own.children)
+    for line in _next_steps(run_id, current):
+        out(line)
     if link is not None:
         out(f"web ui  {link}")
+
+
+def _status_data(
+    summary: RunSummary, own: RunState | None, awaiting: Sequence[Awaiting], link: str | None
+) -> dict[str, Any]:
+    """The same as JSON; what only the run itself knows is null where no worker answers."""
+    result = own.result.model_dump(mode="json") if own else {}
+    return {
+        **summary.model_dump(mode="json"),
+        "awaiting": [question.model_dump(mode="json") for question in awaiting],
+        "parked": [item.model_dump(mode="json") for item in own.parked] if own else None,
+        "children": [child.model_dump(mode="json") for child in own.children] if own else None,
+        "continued": own.continued if own else None,
+        **{name: result.get(name) for name in ("error", "undone", "aside", "forked_from", "usage")},
+        "web_ui": link,
+    }
+
+
+def _show_own(own: RunState) -> None:
+    """What a run says of itself."""
+    result = own.result
+    if own.continued:
+        times = "once" if own.continued == 1 else f"{own.continued} times"
+        out(f"went on {times} in a new workflow run; `since` is when the present one began")
+    out(f"done    {len(result.path) + result.path_omitted} visits")
+    out(f"usage   {usage_line(result.usage, result.cost_usd)}")
+    if result.error is not None:
+        out(f"error   {result.error.code}: {result.error.message}")
+    for line in aftermath_lines(result):
+        out(line)
+
+
+def _next_steps(run_id: str, current: str) -> list[str]:
+    match current:
+        case "paused":
+            return [f"        nothing new starts until `{command('resume', run_id)}`"]
+        case "cancelling":
+            return [f"        undoes and cleans up; `{command('result', run_id)}` waits until it has ended"]
+        case _:
+            return []
 
 
 def progress(run_id: str, *, after: int, follow: bool, as_json: bool) -> None:
@@ -68,7 +107,7 @@ def progress(run_id: str, *, after: int, follow: bool, as_json: bool) -> None:
     if page.oldest > after + 1:
         say(f"events before {page.oldest} are not kept")
     _print_events(page.events)
-    show_questions(page.awaiting)
+    show(run_id, page.awaiting, page.parked, page.children)
     out(f"status  {page.status}")
 
 
@@ -88,8 +127,11 @@ async def _follow(session: Session, run_id: str, after: int, *, as_json: bool) -
         since = since or datetime.fromisoformat(event.at)
         if as_json:
             data(event.model_dump(mode="json"), compact=True)
-        else:
-            out(event_line(event, since))
+            continue
+        out(event_line(event, since))
+        if event.type == "PARKED" and event.node:
+            for line in to_resolve(run_id, event.node):
+                say(f"            {line}")
 
 
 def _print_events(events: Sequence[Event]) -> None:
@@ -108,8 +150,8 @@ def result(run_id: str, *, wait: bool, as_json: bool) -> int:
             return await runs.result(run_id), link
         if not wait:
             return (await runs.state(run_id)).result, link
-        if summary.status == "awaiting_input":
-            say(f"the run waits for an answer (`orchestrator status {run_id}`); waiting for its end")
+        if summary.status in _WAITS:
+            say(f"the run {_WAITS[summary.status]} (`{command('status', run_id)}`); waiting for its end")
         return await runs.result(run_id), link
 
     found, link = on_server(look)
@@ -120,28 +162,9 @@ def result(run_id: str, *, wait: bool, as_json: bool) -> int:
             out(line)
     if found.status in ENDED:
         return exit_code(found)
-    return {"awaiting_input": WAITING, "needs_attention": FAILED}.get(found.status, OK)
+    return {"awaiting_input": WAITING, "needs_attention": PARKED}.get(found.status, OK)
 
 
 def state(run_id: str) -> None:
     """Print everything a run knows."""
     data(on_server(lambda session: session.orchestrator.state(run_id)).model_dump(mode="json"))
-
-
-def list_runs(*, status: ListedStatus | None, name: str | None, limit: int, as_json: bool) -> None:
-    """Print the newest runs."""
-    rows = on_server(lambda session: session.orchestrator.runs(status=status, name=name, limit=limit))
-    if as_json:
-        data([row.model_dump(mode="json") for row in rows])
-        return
-    shown = (
-        (row.id, row.status, row.definition or "", row.current_node or "", row.tenant or "", _time(row.started))
-        for row in rows
-    )
-    table(_LIST_COLUMNS, shown)
-    if not rows:
-        say("no runs")
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

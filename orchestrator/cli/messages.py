@@ -11,7 +11,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this family."""
     app.command(
         epilog='\b\nExamples:\n  orchestrator answer hello-1a2b3c4d "yes"\n'
-        '  orchestrator answer hello-1a2b3c4d --node details --values \'{"order_id": "AB123456"}\''
+        '  orchestrator answer hello-1a2b3c4d --node details --values \'{"order_id": "AB123456"}\' --by ada'
     )(answer)
     app.command(epilog='\b\nExample:\n  orchestrator send hello-1a2b3c4d "yes" --message-id m-1')(send)
     app.command(epilog="\b\nExample:\n  orchestrator cancel hello-1a2b3c4d")(cancel)
@@ -24,15 +24,16 @@ def answer(
     values: options.MessageValues = None,
     node: options.MessageNode = None,
     message_id: options.MessageId = None,
+    by: options.By = None,
     as_json: options.Json = False,
 ) -> None:
     """Answer a question of a run.
 
-    The answer is checked; what the run asks next is printed.
+    The answer is checked; what the run asks next is printed. `approve` decides on an approval.
     """
     from orchestrator.cli import telling
 
-    telling.answer(run, telling.message(text, values, node, message_id), as_json=as_json)
+    telling.answer(run, telling.message(text, values, node, message_id, by), as_json=as_json)
 
 
 def send(
@@ -42,6 +43,7 @@ def send(
     values: options.MessageValues = None,
     node: options.MessageNode = None,
     message_id: options.MessageId = None,
+    by: options.By = None,
     as_json: options.Json = False,
 ) -> None:
     """Send a message to a run, unchecked.
@@ -50,11 +52,14 @@ def send(
     """
     from orchestrator.cli import telling
 
-    telling.send(run, telling.message(text, values, node, message_id), as_json=as_json)
+    telling.send(run, telling.message(text, values, node, message_id, by), as_json=as_json)
 
 
 def cancel(run: options.RunArgument, *, as_json: options.Json = False) -> None:
-    """Ask a run to cancel. It stops what is under way and ends."""
+    """Ask a run to cancel.
+
+    It stops what is under way, undoes finished nodes that have a `compensate` node, runs its `finally` nodes, and ends.
+    """
     from orchestrator.cli import telling
 
     telling.cancel(run, as_json=as_json)

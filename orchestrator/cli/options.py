@@ -6,6 +6,8 @@ import typer
 
 __all__ = [
     "Answer",
+    "By",
+    "Comment",
     "Conversation",
     "DefinitionArgument",
     "InputOption",
@@ -58,5 +60,12 @@ Parallel = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Mos
 
 MessageText = Annotated[str | None, typer.Argument(metavar="TEXT", help="The answer as text.")]
 MessageValues = Annotated[str | None, typer.Option("--values", metavar="JSON|@FILE|@-", help="The answer as JSON.")]
-MessageNode = Annotated[str | None, typer.Option("--node", help="Node whose question it answers; else the oldest one.")]
+MessageNode = Annotated[
+    str | None,
+    typer.Option(
+        "--node", help="Node whose question it answers, inside an item by its path: items[3].ask; else the oldest one."
+    ),
+]
+By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who says so.")]
+Comment = Annotated[str | None, typer.Option("--comment", metavar="TEXT", help="Why; kept with the run's events.")]
 MessageId = Annotated[str | None, typer.Option("--message-id", help="Makes the message count once, if sent again.")]

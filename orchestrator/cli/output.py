@@ -4,9 +4,10 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
-__all__ = ["at_terminal", "clean", "data", "out", "say", "table"]
+__all__ = ["at_terminal", "clean", "data", "out", "say", "shown_time", "table"]
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -38,6 +39,11 @@ def data(value: Any, *, compact: bool = False) -> None:
 def at_terminal() -> bool:
     """Whether somebody sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def shown_time(moment: datetime) -> str:
+    """A moment for people, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> None:

@@ -1,7 +1,6 @@
 """Draws runs for people: events as they come, the result at the end."""
 
 import json
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -12,45 +11,14 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from orchestrator.cli.output import clean, out
-from orchestrator.contracts import Awaiting, Event, RunResult, Usage, visit_label
+from orchestrator.cli.events import event_line, style_of
+from orchestrator.cli.output import clean
+from orchestrator.contracts import Event, ProgressPage, RunResult, Usage, visit_label
 
-__all__ = ["Screen", "event_line", "result_lines", "usage_line"]
+__all__ = ["Screen", "aftermath_lines", "result_lines", "usage_line"]
 
-_STYLES = {
-    "COMPLETED": "green",
-    "RUN_COMPLETED": "bold green",
-    "AWAITING_INPUT": "yellow",
-    "SKIPPED": "dim",
-    "CANCELLED": "dim",
-    "STARTED": "cyan",
-}
-_MOST_SHOWN = 160
-
-
-def event_line(event: Event, since: datetime) -> str:
-    """An event in one line, with the seconds since ``since``."""
-    seconds = (datetime.fromisoformat(event.at) - since).total_seconds()
-    what = event.type.lower().replace("_", " ")
-    where = visit_label(event.node, event.visit) or "run"
-    return clean(f"{seconds:8.2f} s  {where:<18} {what:<15} {_about(event)}".rstrip())
-
-
-def _about(event: Event) -> str:
-    data = event.data
-    match event.type:
-        case "RUN_STARTED":
-            text = f"{data.get('definition')}@{data.get('version')}"
-        case "AWAITING_INPUT":
-            text = str(data.get("question", ""))
-        case "COMPLETED" if "to" in data:
-            text = f"to {data['to']}"
-        case "ERROR" | "REJECTED" | "RUN_FAILED" if "message" in data:
-            text = f"{data.get('code')}: {data['message']}"
-        case _:
-            text = ""
-    line = " ".join(text.split())
-    return line if len(line) <= _MOST_SHOWN else f"{line[: _MOST_SHOWN - 1]}…"
+_OVER = frozenset({"COMPLETED", "ERROR", "CANCELLED", "SKIPPED", "AWAITING_INPUT", "PARKED"})
+"""After these a visit is not under way: it is over, or waits for somebody."""
 
 
 class Screen(AbstractContextManager["Screen"]):
@@ -80,14 +48,22 @@ class Screen(AbstractContextManager["Screen"]):
         if self._since is None:
             self._since = datetime.fromisoformat(event.at)
         where = visit_label(event.node, event.visit)
-        if event.type == "STARTED":
+        if event.type == "STARTED" or (event.type == "RESOLVED" and event.data.get("action") == "retry"):
             self._running[where] = None
-        elif event.type in {"COMPLETED", "ERROR", "CANCELLED"}:
+        elif event.type in _OVER:
             self._running.pop(where, None)
             self._done += event.type == "COMPLETED"
-        style = _STYLES.get(event.type, "red" if event.type != "RUN_STARTED" else "bold")
-        self._console.print(Text(event_line(event, self._since), style=style))
+        self._console.print(Text(event_line(event, self._since), style=style_of(event)))
         self._below()
+
+    def busy(self, page: ProgressPage) -> bool:
+        """Whether anything is under way, apart from nodes inside which something waits for somebody."""
+        waiting = (*page.awaiting, *page.parked, *(child for child in page.children if child.parked))
+        places = [visit_label(item.node, item.visit) for item in waiting]
+        return any(
+            not any(place == where or place.startswith((f"{where}[", f"{where}.")) for place in places)
+            for where in self._running
+        )
 
     def rest(self) -> None:
         """Take the line about what is under way off the screen."""
@@ -125,6 +101,7 @@ def result_lines(run_id: str, result: RunResult, link: str | None) -> list[str]:
         place = f" at {visit_label(result.error.node, result.error.visit)}" if result.error.node else ""
         lines.append(f"error   {result.error.code}{place}: {result.error.message}")
     lines.append(f"path    {skipped}{' > '.join(result.path) or '(no node has finished)'}")
+    lines += aftermath_lines(result)
     lines.append(f"usage   {usage_line(result.usage, result.cost_usd)}")
     lines.append(f"run     {run_id}")
     if link is not None:
@@ -132,12 +109,16 @@ def result_lines(run_id: str, result: RunResult, link: str | None) -> list[str]:
     return lines
 
 
+def aftermath_lines(result: RunResult) -> list[str]:
+    """What was undone, what failed meanwhile, and which run it was forked from."""
+    lines = [f"undone  {' > '.join(result.undone)}"] if result.undone else []
+    for error in result.aside:
+        place = f" at {visit_label(error.node, error.visit)}" if error.node else ""
+        lines.append(f"aside   {error.code}{place}: {error.message} (while undoing or cleaning up; passed over)")
+    if (origin := result.forked_from) is not None:
+        lines.append(f"forked  from {origin.run} at {origin.at}, {origin.taken} visits taken over")
+    return lines
+
+
 def _indented(value: Any) -> list[str]:
     return [f"  {line}" for line in json.dumps(value, ensure_ascii=False, indent=2).splitlines()]
-
-
-def show_questions(awaiting: Sequence[Awaiting]) -> None:
-    """Print the questions that wait."""
-    for question in awaiting:
-        schema = f"  {json.dumps(question.answer_schema)}" if question.answer_schema else ""
-        out(f"awaits  {visit_label(question.node, question.visit)}: {question.question}{schema}")

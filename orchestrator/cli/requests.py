@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orchestrator.contracts import LimitsRequest, RunContext, RunRequest
 from orchestrator.definition.inputs import check_inputs, input_schema
@@ -25,7 +25,9 @@ from orchestrator.errors import (
 from orchestrator.graph.plan import Limits
 from orchestrator.graph.schema import problems
 
-__all__ = ["Wanted", "find_definition", "is_file", "pairs", "read_json", "read_value", "wanted"]
+__all__ = ["Wanted", "find_definition", "is_file", "made", "pairs", "read_json", "read_object", "read_value", "wanted"]
+
+Made = TypeVar("Made", bound=BaseModel)
 
 _ENDINGS = (".yaml", ".yml", ".json")
 
@@ -89,13 +91,23 @@ def _request(
     context: Mapping[str, Any],
     limits: Mapping[str, Any],
 ) -> RunRequest:
+    return made(
+        RunRequest,
+        definition=definition.source.data if definition and is_file(reference) else reference,
+        inputs=given,
+        context=made(RunContext, **context),
+        limits=made(LimitsRequest, **limits),
+    )
+
+
+def made(kind: type[Made], **fields: Any) -> Made:
+    """An object of the contracts.
+
+    Raises:
+        RequestError: A field is not well formed; names the first such.
+    """
     try:
-        return RunRequest(
-            definition=definition.source.data if definition and is_file(reference) else reference,
-            inputs=given,
-            context=RunContext(**context),
-            limits=LimitsRequest(**limits),
-        )
+        return kind(**fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -143,6 +155,18 @@ def read_json(option: str, text: str) -> Any:
         raise RequestError(f"{where} is nested too deeply") from error
 
 
+def read_object(option: str, text: str | None) -> dict[str, Any]:
+    """The JSON object that an option holds; an empty one where it was not given.
+
+    Raises:
+        RequestError: It cannot be read, or is no object.
+    """
+    found: Any = {} if text is None else read_json(option, text)
+    if not isinstance(found, dict):
+        raise RequestError(f"{option} must be a JSON object: names and their values")
+    return cast("dict[str, Any]", found)
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
@@ -163,10 +187,7 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
 
 
 def _inputs(whole: str | None, values: Sequence[str], definition: Definition | None) -> dict[str, Any]:
-    found: Any = {} if whole is None else read_json("--input", whole)
-    if not isinstance(found, dict):
-        raise RequestError("--input must be a JSON object: input names and their values")
-    inputs = cast("dict[str, Any]", found)
+    inputs = read_object("--input", whole)
     declared = definition.inputs if definition else {}
     for name, text in pairs("-v", values).items():
         schema = input_schema(declared[name]) if name in declared else {}

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 from orchestrator.cli.answers import Answers
-from orchestrator.cli.errors import FAILED, INTERRUPTED, INVALID, NOT_FOUND, OK, WAITING, code_for
+from orchestrator.cli.errors import FAILED, INTERRUPTED, INVALID, NOT_FOUND, OK, PARKED, WAITING, code_for
 from orchestrator.cli.following import follow
 from orchestrator.cli.output import at_terminal, data, out, say
-from orchestrator.cli.render import Screen, result_lines, show_questions
+from orchestrator.cli.render import Screen, result_lines
 from orchestrator.cli.requests import Wanted, wanted
 from orchestrator.cli.session import Session, any_session, on_server
-from orchestrator.contracts import Awaiting, RunResult
+from orchestrator.cli.standing import show
+from orchestrator.contracts import ProgressPage, RunResult
 from orchestrator.errors import WorkerMissingError
 from orchestrator.settings import Settings, load_settings
 
@@ -66,13 +67,13 @@ def start(command: Command, *, as_json: bool) -> None:
         say(f"web ui  {link}")
 
 
-def run(command: Command, given: Sequence[str], *, may_embed: bool, as_json: bool) -> int:
-    """Run to the end, or as far as it goes without an answer. Returns the exit code."""
+def run(command: Command, given: Sequence[str], *, by: str | None, may_embed: bool, as_json: bool) -> int:
+    """Run to the end, or as far as it goes without somebody's help. Returns the exit code."""
     settings = load_settings()
     asked = command.wanted(settings)
     run_id = command.id_for(asked.name)
     nodes = frozenset(node.id for node in asked.definition.nodes) if asked.definition else None
-    answers = Answers(given, nodes=nodes, interactive=at_terminal())
+    answers = Answers(given, nodes=nodes, interactive=at_terminal(), by=by)
     # Whether the run outlives an interruption: only once it has been started on a server that does.
     begun: list[Session] = []
 
@@ -108,11 +109,11 @@ async def finish(session: Session, run_id: str, answers: Answers, *, as_json: bo
     runs = session.orchestrator
     with Screen() as screen:
         screen.say(f"run {run_id}")
-        waiting = await follow(runs, run_id, screen, answers)
+        address = session.address if session.embedded else None
+        waiting = await follow(runs, run_id, screen, answers, address=address)
     link = session.link(await runs.summary(run_id))
-    if waiting:
-        _unanswered(session, run_id, waiting, link, as_json=as_json)
-        return WAITING
+    if waiting is not None:
+        return _left_open(session, run_id, waiting, link, as_json=as_json)
     if answers.left:
         say(f"{answers.left} of the answers given were not asked for")
     result = await runs.result(run_id)
@@ -134,17 +135,23 @@ def exit_code(result: RunResult) -> int:
     return code if code in {INVALID, NOT_FOUND} else FAILED
 
 
-def _unanswered(session: Session, run_id: str, waiting: Sequence[Awaiting], link: str | None, *, as_json: bool) -> None:
+def _left_open(session: Session, run_id: str, page: ProgressPage, link: str | None, *, as_json: bool) -> int:
+    """Print what a run waits for, and return the exit code that says so."""
     if as_json:
-        questions = [question.model_dump(mode="json") for question in waiting]
-        data({"run_id": run_id, "status": "awaiting_input", "awaiting": questions, "web_ui": link})
+        waits = page.model_dump(mode="json", include={"status", "awaiting", "parked", "children"})
+        data({"run_id": run_id, **waits, "web_ui": link})
     else:
-        out(f"status  awaiting_input\nrun     {run_id}")
-        show_questions(waiting)
+        out(f"status  {page.status}\nrun     {run_id}")
+        show(run_id, page.awaiting, page.parked, page.children, advise=not session.embedded)
+    stuck = page.status == "needs_attention"
+    why = "needs attention" if stuck else "waits for an answer"
     if session.embedded:
-        say(
-            "the run waits for an answer, and ends here with its server: give `--answer`, or start a server that stays "
-            "(`orchestrator dev`)"
-        )
+        unless = "start a server that stays (`orchestrator dev`)"
+        say(f"the run {why}, and ends here with its server: {unless if stuck else f'give `--answer`, or {unless}'}")
+    elif stuck:
+        say(f"the run {why}, and waits for as long as it takes: `orchestrator status {run_id}` shows what to type")
     else:
-        say(f"the run waits for an answer, for as long as it takes: `orchestrator answer {run_id} TEXT`")
+        approval = page.awaiting and page.awaiting[0].kind == "approval"
+        answer = f"approve {run_id} --approve" if approval else f"answer {run_id} TEXT"
+        say(f"the run {why}, for as long as it takes: `orchestrator {answer}`")
+    return PARKED if stuck else WAITING

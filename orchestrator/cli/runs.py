@@ -21,7 +21,7 @@ Embedded = Annotated[
 RUN_EPILOG = """\b
 Examples:
   orchestrator run definitions/hello.yaml -v name=Ada
-  orchestrator run triage --input @ticket.json --answer "approve=yes"
+  orchestrator run triage --input @ticket.json --answer "approve=yes" --by ada
   echo '{"name": "Ada"}' | orchestrator run hello --input @- --json
 
 The value of -v is read as JSON where the input's type asks for a number, a truth value, an object or a list."""
@@ -44,6 +44,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     value: options.Value = None,
     run_id: options.RunId = None,
     answer: options.Answer = None,
+    by: options.By = None,
     tenant: options.Tenant = None,
     user: options.User = None,
     conversation: options.Conversation = None,
@@ -56,13 +57,14 @@ def run(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Run a definition to its end and print its result.
 
-    Its progress is shown as it goes; its questions are asked at the terminal, or answered by --answer.
+    Its progress is shown as it goes; its questions and approvals are asked at the terminal, or answered by --answer.
+    When a node has failed for good, what to type about it is shown.
     """
     from orchestrator.cli import running
 
     context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel)
     command = _command(definition, inputs, value, run_id, context, limits)
-    raise typer.Exit(running.run(command, answer or (), may_embed=embedded, as_json=as_json))
+    raise typer.Exit(running.run(command, answer or (), by=by, may_embed=embedded, as_json=as_json))
 
 
 def start(  # noqa: PLR0913 - one parameter for each option

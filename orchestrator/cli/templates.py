@@ -87,5 +87,33 @@ outputs:
   report: "{{ nodes.report.text }}"
 """
 
-TEMPLATES: Mapping[str, str] = MappingProxyType({"hello": _HELLO, "parallel": _PARALLEL, "triage": _TRIAGE})
+_EACH = """\
+name: NAME
+version: 1.0.0
+description: Does the same with each item of a list, three at a time, and says which of them failed.
+inputs:
+  words: {type: array, items: {type: string}, default: [one, two, three]}
+nodes:
+  - id: each
+    type: ForEach
+    config:
+      items: inputs.words
+      concurrency: 3
+      on_item_error: collect
+      inputs: {word: "{{ item }}", number: "{{ index }}"}
+      do:
+        nodes:
+          - id: answer
+            type: ModelInvoke
+            config: {model: simulated, prompt: "Explain in one sentence: {{ inputs.word }}"}
+        outputs:
+          text: "{{ inputs.number }}: {{ nodes.answer.text }}"
+outputs:
+  texts: "{{ nodes.each.results }}"
+  failed: "{{ nodes.each.errors }}"
+"""
+
+TEMPLATES: Mapping[str, str] = MappingProxyType(
+    {"each": _EACH, "hello": _HELLO, "parallel": _PARALLEL, "triage": _TRIAGE}
+)
 """Text of each template; ``NAME`` in its first line is the name of the new definition."""

@@ -26,14 +26,22 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog="\b\nExamples:\n  orchestrator result hello-1a2b3c4d\n"
         "  orchestrator result hello-1a2b3c4d --no-wait --json\n\n"
-        "The exit code is that of the run: 0 completed, 1 not, 6 when it waits for an answer (--no-wait only)."
+        "The exit code is that of the run: 0 completed, 1 not; with --no-wait also 6 when it waits for an answer, and "
+        "7 when it needs attention."
     )(result)
     app.command(epilog="\b\nExample:\n  orchestrator state hello-1a2b3c4d")(state)
-    app.command(name="list", epilog="\b\nExample:\n  orchestrator list --status awaiting_input --limit 10")(list_runs)
+    app.command(
+        name="list",
+        epilog="\b\nExamples:\n  orchestrator list --status awaiting_input --limit 10\n"
+        "  orchestrator list --status needs_attention --json",
+    )(list_runs)
 
 
 def status(run: options.RunArgument, *, as_json: options.Json = False) -> None:
-    """Show where a run stands and what it waits for."""
+    """Show where a run stands and what it waits for.
+
+    Open questions, approvals and parked nodes are shown with the commands to type about them.
+    """
     from orchestrator.cli import looking
 
     looking.status(run, as_json=as_json)
@@ -78,7 +86,10 @@ def state(run: options.RunArgument) -> None:
 
 
 def list_runs(*, status: Status = None, name: Name = None, limit: Limit = 50, as_json: options.Json = False) -> None:
-    """List the newest runs. The server's index may lag by a moment."""
-    from orchestrator.cli import looking
+    """List the newest runs. The server's index may lag by a moment.
 
-    looking.list_runs(status=status, name=name, limit=limit, as_json=as_json)
+    With --status needs_attention each run is asked what is wrong, and since when.
+    """
+    from orchestrator.cli import listing
+
+    listing.list_runs(status=status, name=name, limit=limit, as_json=as_json)

@@ -5,7 +5,9 @@ writes ignores them, so that an older reader understands a newer history.
 """
 
 from orchestrator.contracts.calls import (
+    AwaitRunCall,
     Carry,
+    Continuation,
     LoadPageCall,
     NodeCall,
     NodeOutput,
@@ -75,9 +77,11 @@ __all__ = [
     "TASK_QUEUE",
     "TOO_LARGE_FOR_LOCAL",
     "WORKFLOW_TYPE",
+    "AwaitRunCall",
     "Awaiting",
     "Carry",
     "ChildRun",
+    "Continuation",
     "Decision",
     "ErrorInfo",
     "Event",

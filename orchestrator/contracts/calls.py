@@ -9,7 +9,9 @@ from orchestrator.contracts.runs import Lineage, Usage
 from orchestrator.graph.plan import Limits, Plan, Retry
 
 __all__ = [
+    "AwaitRunCall",
     "Carry",
+    "Continuation",
     "LoadPageCall",
     "NodeCall",
     "NodeOutput",
@@ -69,6 +71,23 @@ class Resolved(Written):
     start: Carry | None = None
     """Where a forked or migrated run begins; none begins at the beginning."""
     lineage: Lineage | None = None
+
+
+class Continuation(Written):
+    """What a run hands to itself when it goes on in a new workflow run; told apart from a ``RunRequest`` by its field.
+
+    ``definition`` (``name@version``) and ``continued`` (how often this has happened) are for people who look at it.
+    """
+
+    continues: Carry
+    definition: str = ""
+    continued: int = 0
+
+
+class AwaitRunCall(Written):
+    """Asks for the end of another run."""
+
+    run: str
 
 
 class NodeCall(Written):

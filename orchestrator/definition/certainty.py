@@ -14,10 +14,14 @@ class Certainty:
         flow: A graph without forward cycles.
         joins_any: The nodes with ``join: any``.
         cancelling: The nodes with ``cancel_others``.
+        aside: The nodes that are no part of the graph.
+        leaves: The nodes that only stand for an end of another node to which no way leads.
     """
 
-    def __init__(self, flow: Flow, joins_any: int, cancelling: int) -> None:
+    def __init__(self, flow: Flow, joins_any: int, cancelling: int, aside: int = 0, leaves: int = 0) -> None:
         self._flow = flow
+        self._aside = aside
+        self._leaves = leaves
         self._joins_any = joins_any
         self._cancelling = cancelling
 
@@ -25,12 +29,12 @@ class Certainty:
     def _doomed(self) -> dict[int, list[int]]:
         """For each node that others may cancel, those others: all its ways out lead to them, not all theirs from it."""
         doomed: dict[int, list[int]] = {}
-        targets = [number for number in self._flow.order if self._cancelling >> number & 1]
-        for target in targets:
+        for target in [number for number in self._flow.order if self._cancelling >> number & 1]:
             mask = 1 << target
             for number in reversed(self._flow.order[: self._flow.order.index(target)]):
-                outs = self._flow.outs[number]
-                if outs and all(mask >> self._flow.ends[index][1] & 1 for index in outs):
+                targets = [self._flow.ends[index][1] for index in self._flow.outs[number]]
+                targets = [other for other in targets if not self._leaves >> other & 1]
+                if targets and all(mask >> other & 1 for other in targets):
                     mask |= 1 << number
                     if not self._passed[target] >> number & 1:
                         doomed.setdefault(number, []).append(target)
@@ -117,7 +121,7 @@ class Certainty:
         """What has certainly finished when the run completes."""
         found = 0
         for number in self._flow.order:
-            if not self._flow.ins[number]:
+            if not self._flow.ins[number] and not self._aside >> number & 1:
                 found |= self._if_started(number, list(self.follows))
         return found
 

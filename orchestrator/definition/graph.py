@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.graph.plan import Path
+from orchestrator.graph.plan import EdgeKind, Path
 
 __all__ = ["Flow", "Link", "Loop", "bits"]
 
@@ -14,7 +14,8 @@ __all__ = ["Flow", "Link", "Loop", "bits"]
 class Link:
     """A way from one node to another: an edge, or a way that a node's config declares (``exclusive``).
 
-    ``path`` is where it stands in the definition.
+    ``path`` is where it stands in the definition. A ``kind`` that is not normal makes it a way aside: it is open only
+    when a visit of the node ended so, and the node's other ways are closed then.
     """
 
     source: str
@@ -23,6 +24,12 @@ class Link:
     max_visits: int | None
     exclusive: bool
     path: Path
+    kind: EdgeKind = "normal"
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Where it comes from, and where it leads."""
+        return self.source, self.target
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,31 +5,9 @@ from typing import Any
 
 from orchestrator.definition.model import Definition
 from orchestrator.definition.words import did_you_mean
-from orchestrator.errors import InputError, shortened
-from orchestrator.graph.schema import problems
+from orchestrator.graph.inputs import always_there, filled_inputs, input_schema
 
 __all__ = ["always_there", "check_inputs", "input_schema"]
-
-_MOST_UNKNOWN = 20
-_LONGEST_NAME = 100
-
-
-def input_schema(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON Schema in an input's declaration: all of it but ``default`` and a ``required`` that is true or false."""
-    return {
-        key: value
-        for key, value in spec.items()
-        if key != "default" and not (key == "required" and isinstance(value, bool))
-    }
-
-
-def always_there(spec: Mapping[str, Any]) -> bool:
-    """Whether a run has a value for this input whatever its caller leaves out."""
-    return "default" in spec or _required(spec)
-
-
-def _required(spec: Mapping[str, Any]) -> bool:
-    return "default" not in spec and spec.get("required") is not False
 
 
 def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,22 +16,4 @@ def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, 
     Raises:
         InputError: Some are missing, unknown or do not fit; the message names them, and of unknown ones the first 20.
     """
-    declared, found, wrong = definition.inputs, dict[str, Any](), list[str]()
-    for name, spec in declared.items():
-        if name in given:
-            found[name] = given[name]
-            wrong.extend(f"`{name}`: {problem}" for problem in problems(input_schema(spec), given[name]))
-        elif "default" in spec:
-            found[name] = spec["default"]
-        elif _required(spec):
-            wrong.append(f"`{name}` is missing")
-    unknown = [name for name in given if name not in declared]
-    for name in unknown[:_MOST_UNKNOWN]:
-        hint = did_you_mean(name, declared)
-        shown = shortened(name, _LONGEST_NAME)
-        wrong.append(f"`{shown}` is not an input of {definition.name}" + (f" ({hint})" if hint else ""))
-    if len(unknown) > _MOST_UNKNOWN:
-        wrong.append(f"{len(unknown) - _MOST_UNKNOWN} more are not inputs either")
-    if wrong:
-        raise InputError(f"inputs of {definition.name}: " + "; ".join(wrong), details={"problems": wrong})
-    return found
+    return filled_inputs(definition.inputs, given, definition.name, did_you_mean)

@@ -6,27 +6,19 @@ __all__ = ["LATER", "comes_later"]
 
 LATER: Final = frozenset(
     {
-        "Approval",
         "ConversationMemory",
         "DataProcessing",
         "DatabaseInsert",
         "DatabaseQuery",
         "Embed",
-        "ForEach",
         "IntentClassifier",
         "SaveToFile",
         "SendEmail",
         "SlotTracker",
         "StreamToClient",
-        "Subworkflow",
         "VectorSearch",
         "VectorWrite",
-        "Wait",
         "cache",
-        "compensate",
-        "finally",
-        "on_error",
-        "on_failure",
         "priority",
     }
 )

@@ -78,6 +78,17 @@ class Library:
             raise self._missing(f"{name}@{version}", mine)
         return self._read(exact)
 
+    def find(self, reference: str) -> Definition:
+        """The definition that ``name`` or ``name@version`` stands for.
+
+        Raises:
+            RequestError: It is not well formed.
+            DefinitionNotFoundError: There is none; the message has the nearest names.
+            DefinitionError: Two files claim it, the file says another name or version, or it breaks rules.
+        """
+        name, at, version = reference.partition("@")
+        return self.load(name, version if at else None)
+
     def _one(self, claims: list[Entry]) -> Entry | None:
         if len(claims) > 1:
             raise _twice(claims[0], claims[1])

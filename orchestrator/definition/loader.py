@@ -8,16 +8,15 @@ from pydantic_core import to_json
 
 from orchestrator.definition.json_reader import read_json
 from orchestrator.definition.model import Definition
-from orchestrator.definition.reading import read_draft
+from orchestrator.definition.reading import MOST_ROWS, read_draft
 from orchestrator.definition.rules import broken_rules
 from orchestrator.definition.source import MAX_BYTES, Source, check_values, refuse
 from orchestrator.definition.yaml_reader import read_yaml
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, Issue
 
-__all__ = ["MOST_ISSUES", "MOST_JSON_BYTES", "MOST_ROWS", "load_file", "load_mapping", "load_text"]
+__all__ = ["MOST_ISSUES", "MOST_JSON_BYTES", "MOST_ROWS", "broken", "load_file", "load_mapping", "load_text"]
 
 MOST_ISSUES: Final = 100
-MOST_ROWS: Final[Mapping[str, int]] = {"nodes": 2_000, "edges": 10_000}
 MOST_JSON_BYTES: Final = 500_000
 """A run carries its plan in its history, and Temporal takes no more than 2 MiB at a time."""
 
@@ -70,7 +69,12 @@ def _checked(source: Source) -> Definition:
     issues.extend(broken_rules(draft))
     if not issues:
         return draft.definition.with_source(source)
-    raise DefinitionError(_summary(issues), _first(issues))
+    raise broken(issues)
+
+
+def broken(issues: list[Issue]) -> DefinitionError:
+    """The error that says every one of ``issues``, of which there is at least one."""
+    return DefinitionError(_summary(issues), _first(issues))
 
 
 def _check_size(source: Source) -> None:

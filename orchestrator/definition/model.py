@@ -2,20 +2,20 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictStr, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictStr
 
 from orchestrator.definition.source import Source
-from orchestrator.graph.durations import parse_duration
 from orchestrator.graph.plan import Reducer
+from orchestrator.node_types.base import Duration
 
 __all__ = [
     "NAME",
     "NODE_ID",
     "VERSION",
+    "BodyModel",
     "ChannelModel",
     "Defaults",
     "Definition",
-    "Duration",
     "EdgeModel",
     "LimitsModel",
     "NodeModel",
@@ -28,27 +28,8 @@ NODE_ID: Final = r"^[A-Za-z][A-Za-z0-9_]{0,99}$"
 CHANNEL_TYPES: Final = ("string", "number", "integer", "boolean", "object", "array", "null", "any")
 
 
-def _seconds(value: Any) -> Any:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return parse_duration(value) if number or isinstance(value, str) else value
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|[dhms]))+$"},
-                {"type": "number", "exclusiveMinimum": 0},
-            ],
-            "description": "500ms, 60s, 5m, 2h, 7d, 1h30m, or a number of seconds",
-        }
-    ),
-]
-"""Seconds; authors may write ``1h30m``."""
-
 NodeName = Annotated[StrictStr, Field(pattern=NODE_ID)]
+OnFailure = Literal["park", "fail"]
 MaxVisits = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -107,6 +88,13 @@ class NodeModel(_Model):
     retry: RetryModel = RetryModel()
     write: dict[str, Any] = {}
     """Channel of shared state: what to write into it when the node has finished."""
+    on_error: StrictStr | None = None
+    """The node to go to when this one fails for good."""
+    on_failure: OnFailure | None = None
+    """When it fails for good and no way is open to it: `park` waits for somebody to resolve it, `fail` fails the run.
+    """
+    compensate: StrictStr | None = None
+    """The node that undoes this one, should the run not complete."""
 
 
 class EdgeModel(_Model):
@@ -129,6 +117,16 @@ class ChannelModel(_Model):
     reducer: Reducer = "replace"
 
 
+class BodyModel(_Model):
+    """A graph within a definition: the `do` of a node."""
+
+    nodes: list[NodeModel] = Field(min_length=1)
+    edges: list[EdgeModel] = []
+    state: dict[NodeName, ChannelModel] = {}
+    outputs: dict[NodeName, Any] = {}
+    finally_: list[StrictStr] = Field(default=[], alias="finally")
+
+
 class Definition(_Model):
     """A whole definition."""
 
@@ -143,6 +141,10 @@ class Definition(_Model):
     nodes: list[NodeModel] = Field(min_length=1)
     edges: list[EdgeModel] = []
     state: dict[NodeName, ChannelModel] = {}
+    on_failure: OnFailure = "park"
+    """For the nodes that do not say otherwise."""
+    finally_: list[StrictStr] = Field(default=[], alias="finally")
+    """Nodes that run one after the other when the rest is over, however it ended."""
     outputs: dict[NodeName, Any] = {}
     """Name: template; or `{value: template, type: …}` with any keywords of JSON Schema beside `value`."""
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from orchestrator.definition.draft import Draft
 from orchestrator.graph.expressions import parser, references
+from orchestrator.graph.expressions.nodes import chain, children
 from orchestrator.graph.plan import Path
 from orchestrator.node_types import NODE_TYPES
 from orchestrator.node_types.base import CelMark, VerbatimMark
@@ -17,6 +18,8 @@ from orchestrator.templating import inspect_template, is_template
 __all__ = ["Place", "Read", "config_texts", "places", "read"]
 
 Role = Literal["config", "write", "way", "output"]
+_NODE = 2
+"""The segments that name one node: ``nodes`` and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Place:
     """A template, or a CEL expression.
 
     ``node`` is the number of the node it belongs to; none in ``outputs``. A ``way`` is the condition of one of the
-    node's ways out. ``names`` are set where an expression sees only those, and not the run's data.
+    node's ways out. ``names`` are set where an expression sees only those, and not the run's data; ``roots`` are what
+    it sees beside them.
     """
 
     path: Path
@@ -33,14 +37,19 @@ class Place:
     role: Role
     node: int | None
     names: tuple[str, ...] | None = None
+    roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One reference in a place. ``guarded``: the same text asks whether it is there."""
+    """One reference in a place. ``guarded``: the same text asks whether it is there.
+
+    ``asked``: it asks for a field of the same node, and not only for the node.
+    """
 
     path: Path
     guarded: bool
+    asked: bool = False
 
 
 def read(place: Place) -> tuple[Read, ...]:
@@ -51,8 +60,21 @@ def read(place: Place) -> tuple[Read, ...]:
         ExpressionError: The expression cannot be read.
     """
     if place.cel:
-        return tuple(Read(found.path, found.guarded) for found in references.references(parser.parse(place.text)))
-    return tuple(Read(found.path, found.guarded) for found in inspect_template(place.text).references)
+        ast = parser.parse(place.text)
+        asked = {path[:_NODE] for path in _asked(ast) if path[0] == "nodes" and len(path) > _NODE}
+        found = references.references(ast)
+        return tuple(Read(item.path, item.guarded, item.path[:_NODE] in asked) for item in found)
+    return tuple(Read(item.path, item.guarded, item.asked) for item in inspect_template(place.text).references)
+
+
+def _asked(ast: Any) -> Iterator[Path]:
+    """Every path that an expression asks for with `has()`."""
+    if isinstance(ast, list) and cast("list[Any]", ast)[:1] == ["has"]:
+        path = chain([".", *cast("list[Any]", ast)[1:]])
+        if path is not None:
+            yield path
+    for child in children(ast):
+        yield from _asked(child)
 
 
 def places(draft: Draft) -> Iterator[Place]:
@@ -63,7 +85,8 @@ def places(draft: Draft) -> Iterator[Place]:
         ways = kind is not None and kind.ways is not None
         for place in config_texts(kind.config if kind else None, node.config, (*at, "config"), number):
             outward = ways and place.cel and place.names is None
-            yield replace(place, role="way") if outward else place
+            roots = kind.body_roots if kind and place.path[3] == "inputs" else ()
+            yield replace(place, role="way" if outward else place.role, roots=roots)
         yield from _templates(node.write, (*at, "write"), "write", number)
     numbers = {node.id: number for number, node in reversed(list(enumerate(draft.definition.nodes)))}
     for index, edge in enumerate(draft.definition.edges):

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.definition.model import Definition
+from orchestrator.definition.model import BodyModel, Definition
 from orchestrator.node_types import NODE_TYPES
-from orchestrator.node_types.base import NodeType
+from orchestrator.node_types.base import NodeType, fixed_fields
 
 __all__ = ["definition_schema", "definition_schema_text"]
 
@@ -20,13 +20,16 @@ _TEMPLATE: Final = {"type": "string", "pattern": r"\{[\{%]"}
 def definition_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a definition, the config of each node type included."""
     schema = Definition.model_json_schema(ref_template=_REFERENCE)
-    definitions = schema.pop("$defs")
+    body = BodyModel.model_json_schema(ref_template=_REFERENCE)
+    definitions = schema.pop("$defs") | body.pop("$defs")
+    definitions["BodyModel"] = body
     node = definitions["NodeModel"]
     node["properties"]["type"] = {"enum": list(NODE_TYPES), "title": "Type"}
     node["allOf"] = [_config_for(kind, definitions) for kind in NODE_TYPES.values()]
     retyped = {"inputs": _input_schema(), "outputs": _output_schema()}
     for name, value in retyped.items():
         schema["properties"][name] = {**schema["properties"][name], **value}
+    body["properties"]["outputs"] = schema["properties"]["outputs"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Workflow definition",
@@ -44,7 +47,10 @@ def _config_for(kind: NodeType, definitions: dict[str, Any]) -> dict[str, Any]:
     config = kind.config.model_json_schema(ref_template=_REFERENCE)
     definitions.update(config.pop("$defs", {}))
     for name, field in config.get("properties", {}).items():
-        config["properties"][name] = _or_template(field)
+        if name not in fixed_fields(kind.config):
+            config["properties"][name] = _or_template(field)
+    if kind.has_body:
+        config["properties"]["do"] = {"$ref": _REFERENCE.format(model="BodyModel")}
     config["description"] = kind.summary
     definitions[kind.config.__name__] = config
     then: dict[str, Any] = {"properties": {"config": {"$ref": _REFERENCE.format(model=kind.config.__name__)}}}

@@ -1,14 +1,15 @@
-"""Reads an answer against the schema of its question."""
+"""Reads answers: against the schema of their question, or as what becomes of an approval."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from pydantic_core import from_json
 
 from orchestrator.errors import AnswerError
 from orchestrator.graph.schema import problems
 
-__all__ = ["read_answer"]
+__all__ = ["Verdict", "read_answer", "read_verdict"]
 
 _READ_FROM_TEXT = frozenset({"integer", "number", "boolean", "null"})
 
@@ -48,3 +49,53 @@ def _read(text: str, schema: Mapping[str, Any]) -> Any:
         return from_json(text.strip())
     except ValueError:
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody decided. ``values`` is the changed proposal of a ``modify``; ``until`` is of a ``defer``."""
+
+    decision: str
+    values: Any = None
+    until: str | None = None
+
+
+class _Decided(Protocol):
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def values(self) -> Any: ...
+    @property
+    def decision(self) -> str | None: ...
+    @property
+    def until(self) -> str | None: ...
+
+
+def read_verdict(decisions: Sequence[str], form: Mapping[str, Any] | None, message: _Decided) -> Verdict:
+    """What a message decides.
+
+    Args:
+        decisions: Those that may be taken.
+        form: JSON Schema of a changed proposal; none takes any.
+        message: Its ``decision``, or a ``text`` that is one; and what belongs to it.
+
+    Raises:
+        AnswerError: It decides nothing, or something that may not be decided here; says what may.
+    """
+    allowed = ", ".join(decisions)
+    decision = message.decision or (message.text or "").strip().lower()
+    if not decision:
+        raise AnswerError(f"say what you decide: {allowed}")
+    if decision not in decisions:
+        raise AnswerError(f"{decision[:50]!r} cannot be decided here; these can: {allowed}")
+    if message.until is not None and decision != "defer":
+        raise AnswerError("`until` belongs to the decision `defer`")
+    if decision != "modify":
+        if message.values is not None:
+            raise AnswerError(f"`values` belong to the decision `modify`, not to `{decision}`")
+        return Verdict(decision, until=message.until)
+    if message.values is None:
+        raise AnswerError("`modify` needs `values`: the changed proposal")
+    if form is not None and (wrong := problems(dict(form), message.values)):
+        raise AnswerError(f"the changed proposal does not fit: {'; '.join(wrong)}", details={"problems": wrong})
+    return Verdict(decision, values=message.values)

@@ -6,7 +6,7 @@ the visit. A write that can know of another has the higher level, so folding in 
 
 import math
 from bisect import insort
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -152,10 +152,14 @@ class _Slot:
             value = self.value
             self._weigh(written, value)
         except (NodeError, TooLargeError):
-            self.recent = [entry for entry in self.recent if entry[0] != place]
-            self.now = self.folded()
+            self.withdraw(place)
             raise
         return value
+
+    def withdraw(self, place: Place) -> Any:
+        self.recent = [entry for entry in self.recent if entry[0] != place]
+        self.now = self.folded()
+        return self.value
 
     def _weigh(self, written: Any, value: Any) -> None:
         self.size += len(to_json(written))
@@ -206,6 +210,32 @@ class Channels:
             raise TooLargeError(f"`state.{name}` {error.message}", details=error.details) from None
         except NodeError as error:
             raise NodeError(f"wrote into `state.{name}`, which {error.message}") from None
+
+    def withdraw(self, names: Iterable[str], place: Place) -> None:
+        """Take writes back, as if they had never been."""
+        for name in names:
+            self.values[name] = self._slots[name].withdraw(place)
+
+    def assign(self, values: Mapping[str, Any]) -> None:
+        """Put values into channels in place of what they hold; all, or when one is refused none.
+
+        Raises:
+            NodeError: A channel does not exist, or a value does not fit it; says which.
+            TooLargeError: A value takes more than ``MAX_CHANNEL_BYTES`` bytes.
+        """
+        slots: dict[str, _Slot] = {}
+        for name, value in values.items():
+            slot = self._slots.get(name)
+            if slot is None:
+                known = ", ".join(f"`{known}`" for known in self._slots) or "none"
+                raise NodeError(f"there is no channel `{name}` of shared state; there are: {known}")
+            if not fits(value, slot.channel.type):
+                raise NodeError(f"`state.{name}` is of type {slot.channel.type}, and the value is {json_type(value)}")
+            slots[name] = _Slot(slot.channel, value, [])
+            if slots[name].size > MAX_CHANNEL_BYTES:
+                raise TooLargeError(f"`state.{name}` takes at most {MAX_CHANNEL_BYTES:,} bytes")
+        self._slots |= slots
+        self.values.update({name: slot.value for name, slot in slots.items()})
 
     def settle(self, lowest_level: int | None) -> None:
         """Forget the order of writes that nothing under way can come before.

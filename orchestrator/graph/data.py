@@ -49,6 +49,18 @@ class RunData:
             output = {**output, "visits": [*earlier, output]}
         self.nodes[node.id] = output
 
+    def restore(self, node: PlanNode, known: dict[str, Any] | None) -> None:
+        """Take back the last output of a node: ``known`` is the one before it, none when there was none."""
+        if known is None:
+            self.nodes.pop(node.id, None)
+        else:
+            self.nodes[node.id] = known
+
+    def change_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Put other inputs in place of the ones there are."""
+        self.inputs = inputs
+        self._roots["inputs"] = inputs
+
     def values_for(self, template: Template, output: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The part of the data that a template reads, and nothing else: what crosses to an activity."""
         return pick(template.reads, self.roots(output)) if template.reads else {}

@@ -1,10 +1,11 @@
-"""Durations as authors write them."""
+"""Durations and moments as people write them."""
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["parse_duration"]
+__all__ = ["iso", "parse_duration", "parse_moment"]
 
 _PART = r"(?:\d{1,9}(?:\.\d{1,3})?)"
 _WHOLE = re.compile(rf"(?:{_PART}d)?(?:{_PART}h)?(?:{_PART}m)?(?:{_PART}s)?(?:{_PART}ms)?", re.ASCII)
@@ -30,3 +31,23 @@ def parse_duration(value: str | float) -> float:
     if seconds > _LONGEST:
         raise ValueError("must be at most ten years")
     return seconds
+
+
+def parse_moment(value: str) -> float:
+    """Seconds since 1970 of a date with time and offset: ``"2027-01-31T09:00:00Z"``, ``"2027-01-31T09:00:00+01:00"``.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("must be a date with time and offset, such as 2027-01-31T09:00:00Z")
+    return moment.timestamp()
+
+
+def iso(moment: float) -> str:
+    """A moment, in seconds since 1970, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(moment, tz=UTC).isoformat()

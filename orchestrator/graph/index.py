@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrator.graph.expressions import Program
-from orchestrator.graph.plan import Plan, PlanNode
+from orchestrator.graph.plan import EdgeKind, NodeId, Plan, PlanNode
 
 __all__ = ["Edge", "Graph", "Loop", "Node"]
 
@@ -20,6 +20,7 @@ class Edge:
     max_visits: int | None
     loop: int | None
     leaves: tuple[int, ...]
+    kind: EdgeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Node:
     """The loops whose body has it, outer first."""
     cancels: tuple[int, ...]
     """What its start cancels: nodes all of whose ways out lead here."""
+    kinds: frozenset[EdgeKind]
+    """The kinds of its ways out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,19 @@ class Loop:
 
 
 class Graph:
-    """A plan, indexed."""
+    """A plan, indexed.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: The plan.
+        bodies: The bodies of the root plan, when this is the plan of one of them.
+    """
+
+    def __init__(self, plan: Plan, bodies: "dict[str, Graph] | None" = None) -> None:
         self.plan = plan
+        self.bodies: dict[str, Graph] = {} if bodies is None else bodies
+        """What a ForEach or an inline Subworkflow runs, by key; the same mapping for every plan of a run."""
+        for key, body in plan.bodies.items():
+            self.bodies[key] = Graph(body, self.bodies)
         self.numbers = {node.id: number for number, node in enumerate(plan.nodes)}
         self._bodies = [frozenset(self.numbers[name] for name in loop.body) for loop in plan.loops]
         self._around: list[list[int]] = [[] for _ in plan.nodes]
@@ -70,10 +82,14 @@ class Graph:
         self.loops = tuple(self._loop(number) for number in range(len(plan.loops)))
         self.has_control_nodes = any(node.tier == "control" for node in plan.nodes)
 
+    def node(self, name: str) -> PlanNode:
+        """The node with this id."""
+        return self.plan.nodes[self.numbers[NodeId(name)]]
+
     @cached_property
     def entries(self) -> tuple[int, ...]:
-        """The nodes that nothing leads to: where a run starts."""
-        return tuple(node.index for node in self.nodes if not node.ins)
+        """The nodes of the graph that nothing leads to: where a run starts."""
+        return tuple(node.index for node in self.nodes if not node.ins and node.plan.role == "main")
 
     @cached_property
     def programs(self) -> tuple[Program | None, ...]:
@@ -84,7 +100,7 @@ class Graph:
         edge = self.plan.edges[index]
         source, target = self.numbers[edge.source], self.numbers[edge.target]
         leaves = tuple(k for k in reversed(self._around[source]) if target not in self._bodies[k])
-        return Edge(index, source, target, edge.max_visits, loop, leaves)
+        return Edge(index, source, target, edge.max_visits, loop, leaves, edge.kind)
 
     def _nodes(self) -> tuple[Node, ...]:
         ins: list[list[int]] = [[] for _ in self.plan.nodes]
@@ -104,6 +120,7 @@ class Graph:
                 ways=tuple(ways[index]),
                 loops=tuple(self._around[index]),
                 cancels=self._cancels(index, outs) if plan.cancel_others else (),
+                kinds=frozenset(self.edges[i].kind for i in ways[index]),
             )
             for index, plan in enumerate(self.plan.nodes)
         )

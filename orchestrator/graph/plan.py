@@ -161,6 +161,8 @@ class Plan(_Frozen):
     """JSON Schema of the outputs, where the definition types them."""
     inputs: dict[str, Any] = {}
     """Name of an input to its JSON Schema, with ``default`` and ``required: false`` as the author wrote them."""
+    on_failure: Literal["park", "fail"] = "park"
+    """What becomes of outputs that cannot be made."""
     closing: tuple[NodeId, ...] = ()
     """The ``finally`` nodes, in the order they run."""
     bodies: dict[str, "Plan"] = {}

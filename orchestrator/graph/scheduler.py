@@ -9,6 +9,8 @@ Rules, as ``docs/authoring.md`` tells them to authors:
 - A node with back edges tries them first, in order. The first that holds and whose bound is not reached is taken, and
   nothing else of its ways out is decided in this visit; the loop turns when the rest of its body is done.
 - An edge that leaves a loop counts the first time it is taken; that it is not taken is known when the loop is over.
+- A visit that does not end well opens only the ways of that kind (``error``, ``expiry``, ``reject``); one that does,
+  only the normal ones.
 """
 
 from collections import deque
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 
 from orchestrator.graph.index import Edge, Graph, Node
 from orchestrator.graph.marking import EdgeStatus, Marking, NodeStatus
+from orchestrator.graph.plan import EdgeKind
 
 __all__ = ["Effects", "Scheduler"]
 
@@ -70,33 +73,50 @@ class Scheduler:
         marking.running += 1
         marking.steps += 1
 
-    def complete(self, number: int) -> tuple[int | None, Effects]:
-        """A running node finished well: decide its ways out.
+    def complete(self, number: int, kind: EdgeKind = "normal") -> tuple[int | None, Effects]:
+        """A running node ended: decide its ways out. When a condition raises, the marking is as it was.
+
+        Args:
+            number: The node.
+            kind: How it ended; only ways of this kind are open.
 
         Returns:
             The number of the one way that was chosen, where only one can be (a back edge, or any way of an exclusive
             node), and the effects.
         """
         node, marking = self._graph.nodes[number], self._marking
+        chosen = self._choose(node) if kind == "normal" else None
+        turning = chosen is not None and self._graph.edges[chosen].loop is not None
+        decided = () if turning else tuple((index, self._taken(node, index, chosen, kind)) for index in node.outs)
         marking.node[number] = NodeStatus.COMPLETED
         marking.running -= 1
-        chosen = self._choose(node)
         if chosen is not None and (loop := self._graph.edges[chosen].loop) is not None:
             marking.wanted[loop].append(number)
             self._check_turns(node)
         else:
-            for index in node.outs:
-                taken = index == chosen if node.plan.exclusive else self._open(index)
+            for index, taken in decided:
                 self._decide(self._graph.edges[index], taken=taken)
             self._settled(node)
         return chosen, self._finish_step()
 
+    def skip(self, number: int) -> Effects:
+        """A running node is given up: go on as if no way had led to it."""
+        node = self._graph.nodes[number]
+        self._marking.running -= 1
+        self._drop(node, NodeStatus.SKIPPED, self._marking.level[number])
+        return self._finish_step()
+
     def _choose(self, node: Node) -> int | None:
         for index in node.ways if node.plan.exclusive else node.backs:
             edge = self._graph.edges[index]
-            if self._within_bound(edge) and self._open(index):
+            if edge.kind == "normal" and self._within_bound(edge) and self._open(index):
                 return index
         return None
+
+    def _taken(self, node: Node, index: int, chosen: int | None, kind: EdgeKind) -> bool:
+        if self._graph.edges[index].kind != kind:
+            return False
+        return index == chosen if node.plan.exclusive and kind == "normal" else self._open(index)
 
     def _open(self, index: int) -> bool:
         return self._graph.plan.edges[index].when is None or self._holds(self._graph.edges[index])

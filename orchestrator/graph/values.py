@@ -6,9 +6,20 @@ from functools import lru_cache
 from typing import Any, cast
 
 from orchestrator.errors import TemplateError
+from orchestrator.graph.blobs import blob_of, describe, is_blob
 from orchestrator.graph.plan import Path
 
-__all__ = ["MISSING", "fill_exact", "format_path", "lookup", "parse_reference", "pick", "prune"]
+__all__ = [
+    "MISSING",
+    "BlobReachedError",
+    "fill_exact",
+    "format_path",
+    "lookup",
+    "parse_reference",
+    "pick",
+    "prune",
+    "reach",
+]
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _STEP = rf"(?:\.{_NAME}|\[(?:0|[1-9][0-9]{{0,8}})\]|\['[^'\\\n]*'\]|\[\"[^\"\\\n]*\"\])"
@@ -23,6 +34,10 @@ class _Missing:
 
 MISSING: Any = _Missing()
 """What ``lookup`` returns where nothing stands; unlike null, which is a value."""
+
+
+class BlobReachedError(TemplateError):
+    """A reference leads to something inside a value in blob storage, which only an activity can look into."""
 
 
 @lru_cache(maxsize=4096)
@@ -68,17 +83,39 @@ def lookup(path: Path, data: Any) -> Any:
     return data
 
 
+def reach(path: Path, data: Any) -> Any:
+    """As ``lookup``, in data that may hold references to blob storage; one at the very end of ``path`` is returned.
+
+    Raises:
+        BlobReachedError: ``path`` goes on below one.
+    """
+    for length, segment in enumerate(path):
+        if (blob := blob_of(data)) is not None:
+            name = format_path(path[:length])
+            raise BlobReachedError(
+                f"{name} is {describe(blob)}, so {format_path(path)} cannot be looked up here",
+                details={"reference": format_path(path), "blob": blob.key},
+            )
+        data = lookup((segment,), data)
+        if data is MISSING:
+            return MISSING
+    return data
+
+
 def fill_exact(value: Any, data: Mapping[str, Any]) -> Any:
     """``value`` with each string that is exactly one reference replaced by what it refers to, type and all.
 
+    What refers to a value in blob storage as a whole becomes a reference to it.
+
     Raises:
+        BlobReachedError: A reference leads into a value in blob storage.
         TemplateError: A reference leads nowhere.
     """
     if isinstance(value, str):
         path = parse_reference(value)
         if path is None:
             return value
-        found = lookup(path, data)
+        found = reach(path, data)
         if found is MISSING:
             raise TemplateError(f"{format_path(path)} is not there", details={"reference": format_path(path)})
         return found
@@ -98,7 +135,8 @@ def prune(paths: Iterable[Path]) -> tuple[Path, ...]:
 def pick(paths: Iterable[Path], data: Mapping[str, Any]) -> dict[str, Any]:
     """The smallest tree that has everything at ``paths``; what is not there is left out.
 
-    ``paths`` must be prefix-free (see ``prune``). A path through a list takes the whole list, so that indexes hold.
+    ``paths`` must be prefix-free (see ``prune``). A path through a list takes the whole list, so that indexes hold; one
+    into a value in blob storage takes the reference to it.
     """
     tree: dict[str, Any] = {}
     for path in paths:
@@ -111,6 +149,9 @@ def _graft(names: tuple[str, ...], data: Any, tree: dict[str, Any]) -> None:
     for name in names[:-1]:
         data = cast("Mapping[str, Any]", data).get(name, MISSING)
         if not isinstance(data, Mapping):
+            return
+        if is_blob(data):
+            tree[name] = data
             return
         tree = tree.setdefault(name, {})
     found = cast("Mapping[str, Any]", data).get(names[-1], MISSING)

@@ -1,23 +1,28 @@
 """What a node type declares: its name, tier, configuration, outputs and patience."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import to_json
 
-from orchestrator.graph.plan import Retry, Tier
+from orchestrator.graph.durations import parse_duration
+from orchestrator.graph.plan import EdgeKind, Retry, Tier
 
 __all__ = [
     "Cel",
     "CelMark",
     "ConfigModel",
+    "Duration",
     "NodeType",
     "Text",
     "Verbatim",
     "VerbatimMark",
     "Way",
+    "WrittenMark",
+    "cel_fields",
+    "fixed_fields",
     "unrendered_fields",
 ]
 
@@ -37,6 +42,16 @@ class VerbatimMark:
     """Marks a config field that is taken as it stands: no template, no expression."""
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenMark:
+    """Marks a config field that is no template itself, though what is in it may hold some."""
+
+
+def _seconds(value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return parse_duration(value) if number or isinstance(value, str) else value
+
+
 def _as_text(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else to_json(value).decode()
 
@@ -45,6 +60,20 @@ Cel = Annotated[str, CelMark()]
 Verbatim = Annotated[str, VerbatimMark()]
 Text = Annotated[str, BeforeValidator(_as_text)]
 """Text; what is not text (a reference to a list, a number in YAML) becomes its JSON. Null is refused."""
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|[dhms]))+$"},
+                {"type": "number", "exclusiveMinimum": 0},
+            ],
+            "description": "500ms, 60s, 5m, 2h, 7d, 1h30m, or a number of seconds",
+        }
+    ),
+]
+"""Seconds; authors may write ``1h30m``."""
 
 
 class ConfigModel(BaseModel):
@@ -55,10 +84,24 @@ class ConfigModel(BaseModel):
 
 def unrendered_fields(config: type[ConfigModel]) -> frozenset[str]:
     """Names, as an author writes them, of the top-level fields that hold no template: expressions and verbatim text."""
+    return _marked(config, (CelMark, VerbatimMark))
+
+
+def cel_fields(config: type[ConfigModel]) -> frozenset[str]:
+    """Names, as an author writes them, of the top-level fields that may hold an expression."""
+    return _marked(config, (CelMark,))
+
+
+def fixed_fields(config: type[ConfigModel]) -> frozenset[str]:
+    """Names, as an author writes them, of the top-level fields whose shape is known before the node runs."""
+    return _marked(config, (CelMark, VerbatimMark, WrittenMark))
+
+
+def _marked(config: type[ConfigModel], marks: tuple[type, ...]) -> frozenset[str]:
     return frozenset(
         info.alias or name
         for name, info in config.model_fields.items()
-        if any(isinstance(mark, (CelMark, VerbatimMark)) for mark in info.metadata)
+        if any(isinstance(mark, marks) for mark in info.metadata)
     )
 
 
@@ -79,7 +122,9 @@ class NodeType:
     ``outputs`` names the fields of ``nodes.<id>``; none means that they depend on the configuration.
     ``timeout`` is the patience per attempt in seconds, where neither node nor definition says otherwise.
     ``ways`` lists the ways out that the configuration declares; such a node has no ``edges`` of its own, and takes
-    exactly one way.
+    exactly one way. ``asides`` are the fields of the configuration that name a node to go to instead, and on which end
+    of a visit that way is taken. ``has_body``: the configuration has a graph of its own, in ``do`` or named by
+    ``definition``, which is given ``inputs``; ``body_roots`` is what a ``do`` sees beside what every graph sees.
     """
 
     name: str
@@ -90,6 +135,9 @@ class NodeType:
     timeout: float = 60.0
     retry: Retry = field(default_factory=Retry)
     ways: Callable[[Any], tuple[Way, ...]] | None = None
+    asides: Mapping[str, EdgeKind] = field(default_factory=dict[str, EdgeKind])
+    has_body: bool = False
+    body_roots: tuple[str, ...] = ()
 
     @property
     def activity(self) -> str | None:

@@ -44,10 +44,12 @@ class TemplateReference:
     """A place in the run's data that a template reads.
 
     ``guarded``: the same template asks whether it is there (``nodes.x is defined``, ``nodes.x | default(…)``).
+    ``asked``: it asks for a field of the same node (``nodes.x.error is defined``), which says nothing of the node.
     """
 
     path: Path
     guarded: bool
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +148,16 @@ class _Walk:
         self._guards: set[Path] = set()
 
     def references(self) -> tuple[TemplateReference, ...]:
-        return tuple(TemplateReference(path, self._is_guarded(path)) for path in self._paths)
+        return tuple(TemplateReference(path, self._is_guarded(path), self._is_asked(path)) for path in self._paths)
 
     def _is_guarded(self, path: Path) -> bool:
         if path[0] == "nodes":
             return path[:_NODE_PATH] in self._guards
         return any(path[:length] in self._guards for length in range(1, len(path) + 1))
+
+    def _is_asked(self, path: Path) -> bool:
+        same = (guard for guard in self._guards if guard[:_NODE_PATH] == path[:_NODE_PATH])
+        return path[0] == "nodes" and any(len(guard) > _NODE_PATH for guard in same)
 
     def visit(self, node: tree.Node, place: _Place) -> None:
         if place.depth > _MAX_DEPTH:

@@ -5,10 +5,11 @@ from typing import TypeVar, cast
 from pydantic import BaseModel, ValidationError
 from temporalio.common import RawValue
 
+from orchestrator.contracts import Continuation, RunRequest
 from orchestrator.errors import MessageError, RequestError
 from orchestrator.workflow.surplus import Surplus
 
-__all__ = ["NOTHING", "decode"]
+__all__ = ["NOTHING", "decode", "decode_start"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -17,6 +18,7 @@ NOTHING = cast("RawValue", None)
 
 _JSON_ENCODING = b"json/"
 _MOST_PROBLEMS = 5
+_CONTINUES = b'{"continues":'
 
 
 def decode(
@@ -54,6 +56,17 @@ def decode(
         return model.model_validate_json(raw.payload.data)
     except ValidationError as failure:
         raise error(f"not a valid {name}: {_explain(failure)}") from None
+
+
+def decode_start(raw: object) -> RunRequest | Continuation:
+    """Read what a workflow run is started with.
+
+    Raises:
+        RequestError: It is neither a request nor what a run hands to itself.
+    """
+    if isinstance(raw, RawValue) and raw.payload.data.startswith(_CONTINUES):
+        return decode(Continuation, raw, RequestError)
+    return decode(RunRequest, raw, RequestError)
 
 
 def _explain(failure: ValidationError) -> str:

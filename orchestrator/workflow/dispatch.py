@@ -13,14 +13,16 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 from orchestrator.contracts import (
+    AWAIT_RUN_ACTIVITY,
+    LOAD_PAGE_ACTIVITY,
     MAX_LOCAL_BYTES,
     MAX_PAYLOAD_BYTES,
     RENDER_ACTIVITY,
     RESOLVE_ACTIVITY,
+    STORE_PAGE_ACTIVITY,
     TOO_LARGE_FOR_LOCAL,
     ErrorInfo,
     RunRequest,
-    visit_label,
 )
 from orchestrator.errors import NodeError, NodeTimeoutError, TooLargeError
 from orchestrator.graph.plan import PlanNode, Retry
@@ -35,6 +37,11 @@ _MOST_LOCAL = 16
 """Local activities at once: all their results may end up in the completion of one workflow task."""
 _QUICK = timedelta(seconds=10)
 _RESOLVE = timedelta(seconds=60)
+_PAGE = timedelta(seconds=60)
+_PAGE_RETRY = RetryPolicy(non_retryable_error_types=NEVER_RETRIED)
+"""For as long as it takes: without its state the run cannot go on."""
+_FOR_EVER = timedelta(days=3_650)
+_AWAIT_RETRY = RetryPolicy(maximum_interval=timedelta(seconds=30), non_retryable_error_types=NEVER_RETRIED)
 
 
 async def resolve(request: RunRequest) -> dict[str, Any]:
@@ -76,12 +83,12 @@ class Dispatcher:
         options = _Options(RENDER_ACTIVITY, where, where, _QUICK, None, _RENDER_RETRY)
         return await self._quick(options, _payload(call, where))
 
-    async def perform(self, node: PlanNode, visit: int, call: dict[str, Any]) -> dict[str, Any]:
+    async def perform(self, node: PlanNode, name: str, call: dict[str, Any]) -> dict[str, Any]:
         """Run a visit of a quick or work node.
 
         Args:
             node: The node.
-            visit: Which visit, from 1.
+            name: The visit: the activity's id.
             call: What its activity is told: a ``NodeCall``, as JSON.
 
         Returns:
@@ -92,12 +99,36 @@ class Dispatcher:
             TooLargeError: What it reads is larger than a run may carry.
         """
         assert node.activity is not None  # noqa: S101 - quick and work nodes have one, by the compiler
-        name = visit_label(node.id, visit)
         total = None if node.total_timeout is None else timedelta(seconds=node.total_timeout)
         each = timedelta(seconds=node.timeout)
         options = _Options(node.activity, name, f"{name} · {node.type}", each, total, _policy(node.retry))
-        payload = _payload(call, f"node `{node.id}`")
+        payload = _payload(call, f"node `{name}`")
         return await (self._quick(options, payload) if node.tier == "quick" else self._remote(options, payload))
+
+    async def store_page(self, text: str, number: int) -> str:
+        """Have a part of the run's state kept in blob storage. Returns its key."""
+        options = _Options(
+            STORE_PAGE_ACTIVITY, f"carry:{number}", "a part of the run's state", _PAGE, None, _PAGE_RETRY
+        )
+        answer = await self._remote(options, _payload({"text": text}, "the run's state"))
+        return answer["key"]
+
+    async def load_page(self, key: str, number: int) -> str:
+        """A part of the run's state that ``store_page`` kept."""
+        options = _Options(
+            LOAD_PAGE_ACTIVITY, f"carried:{number}", "a part of the run's state", _PAGE, None, _PAGE_RETRY
+        )
+        answer = await self._remote(options, _payload({"key": key}, "the run's state"))
+        return answer["text"]
+
+    async def await_run(self, run_id: str, label: str) -> Any:
+        """Wait for the end of another run. Returns its ``RunResult`` as JSON.
+
+        Raises:
+            ActivityError: It ended otherwise than well.
+        """
+        options = _Options(AWAIT_RUN_ACTIVITY, f"{label}:await", f"waits for {run_id}", _FOR_EVER, None, _AWAIT_RETRY)
+        return await self._remote(options, _payload({"run": run_id}, label))
 
     async def _quick(self, options: "_Options", payload: RawValue) -> Any:
         if len(payload.payload.data) <= MAX_LOCAL_BYTES:

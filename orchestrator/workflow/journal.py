@@ -1,12 +1,13 @@
 """What happened in a run, kept for the ``progress`` query."""
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import workflow
 
-from orchestrator.contracts import Awaiting, Event, EventType, Message, ProgressPage, ProgressRequest, RunStatus
+from orchestrator.contracts import Event, EventType, Message, ProgressPage, ProgressRequest, RunStatus
 from orchestrator.errors import OrchestratorError
 
 __all__ = ["MOST_SHOWN", "Journal"]
@@ -22,7 +23,8 @@ class Journal:
 
     def __init__(self) -> None:
         self._events: deque[dict[str, Any]] = deque(maxlen=_KEPT)
-        self._seq = 0
+        self.seq = 0
+        """The number of the newest event."""
         self._path: deque[str] = deque(maxlen=_PATH_KEPT)
         self.finished = 0
         """How many visits ended well."""
@@ -39,10 +41,10 @@ class Journal:
 
     def add(self, kind: EventType, node: str | None = None, visit: int | None = None, **data: Any) -> None:
         """Note an event, at the workflow's own time."""
-        self._seq += 1
+        self.seq += 1
         # The time is written out when somebody asks: most events are never asked for.
         self._events.append(
-            {"seq": self._seq, "type": kind, "at": workflow.time(), "node": node, "visit": visit, "data": data}
+            {"seq": self.seq, "type": kind, "at": workflow.time(), "node": node, "visit": visit, "data": data}
         )
 
     def finish(self, label: str) -> None:
@@ -55,14 +57,24 @@ class Journal:
         about: dict[str, Any] = {} if message is None else {"message_id": message.message_id, "to": message.node}
         self.add("REJECTED", code=error.code, message=error.message[:MOST_SHOWN], **about)
 
-    def page(self, asked: ProgressRequest, status: RunStatus, awaiting: tuple[Awaiting, ...]) -> ProgressPage:
-        """The events after ``asked.after``, at most ``asked.limit``."""
-        oldest = self._seq - len(self._events) + 1
+    def dump(self) -> dict[str, Any]:
+        """The journal as JSON."""
+        return {"seq": self.seq, "finished": self.finished, "events": list(self._events), "path": list(self._path)}
+
+    def restore(self, dumped: Mapping[str, Any]) -> None:
+        """Go on where ``dump`` left off."""
+        self.seq, self.finished = dumped["seq"], dumped["finished"]
+        self._events.extend(dumped["events"])
+        self._path.extend(dumped["path"])
+
+    def page(self, asked: ProgressRequest, status: RunStatus, **about: Any) -> ProgressPage:
+        """The events after ``asked.after``, at most ``asked.limit``; ``about`` are further fields of the page."""
+        oldest = self.seq - len(self._events) + 1
         skip = max(0, asked.after - oldest + 1)
         chosen = list(self._events)[skip : skip + asked.limit]
         cursor = int(chosen[-1]["seq"]) if chosen else max(asked.after, oldest - 1)
         events = tuple(Event.model_validate(event | {"at": _written(event["at"])}) for event in chosen)
-        return ProgressPage(status=status, events=events, cursor=cursor, oldest=oldest, awaiting=awaiting)
+        return ProgressPage(status=status, events=events, cursor=cursor, oldest=oldest, **about)
 
 
 def _written(time: float) -> str:

@@ -1,12 +1,13 @@
 """What people see of a run from outside: search attributes and the live details of the Web UI."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
-from orchestrator.contracts import Awaiting, RunStatus, SearchAttribute, Usage
-from orchestrator.workflow.engine import Engine
+from orchestrator.contracts import Awaiting, RunStatus, SearchAttribute, visit_label
+from orchestrator.workflow.run import Run
 
 __all__ = ["Visibility", "details"]
 
@@ -20,19 +21,20 @@ class Visibility:
 
     Args:
         registered: The ones the server knows; upserting another would wedge the run.
+        shown: What an earlier workflow run of this run has shown.
     """
 
-    def __init__(self, registered: Sequence[str]) -> None:
+    def __init__(self, registered: Sequence[str], shown: Mapping[str, str | None] | None = None) -> None:
         self._registered = frozenset(registered)
-        self._shown: dict[str, str | None] = {}
+        self.shown: dict[str, str | None] = dict(shown or {})
 
     def show(self, **values: str | None) -> None:
         """Upsert what changed among ``values``: attribute name to value, none for no value."""
         changed = {
-            name: value for name, value in values.items() if name in self._registered and self._shown.get(name) != value
+            name: value for name, value in values.items() if name in self._registered and self.shown.get(name) != value
         }
         if changed:
-            self._shown |= changed
+            self.shown |= changed
             updates = [
                 _KEYS[name].value_unset() if value is None else _KEYS[name].value_set(value)
                 for name, value in changed.items()
@@ -40,17 +42,26 @@ class Visibility:
             workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType] - the SDK's gap
 
 
-def details(status: RunStatus, engine: Engine | None, awaiting: Sequence[Awaiting], done: int, usage: Usage) -> str:
+def details(status: RunStatus, run: Run | None, awaiting: Sequence[Awaiting], done: int) -> str:
     """The run's live details, as markdown: where it is, what it waits for, what it cost."""
     lines = [f"**{status}** · {done} visits finished"]
-    if engine is not None and engine.under_way:
-        named = ", ".join(f"`{label}`" for label in engine.some_under_way(_MOST_NAMED))
-        more = f" and {engine.under_way - _MOST_NAMED} more" if engine.under_way > _MOST_NAMED else ""
+    if run is None:
+        return lines[0]
+    if count := len(run.visiting):
+        named = ", ".join(f"`{label}`" for label in islice(run.under_way, _MOST_NAMED))
+        more = f" and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
         lines.append(f"Under way: {named}{more}")
     lines += [
         f"Waits at `{item.node}` since {item.since}: {item.question[:_MOST_OF_A_QUESTION]}"
         for item in awaiting[:_MOST_NAMED]
     ]
+    lines += [
+        f"**Parked**: `{visit_label(item.node, item.visit)}`, {item.error.code}: "
+        f"{item.error.message[:_MOST_OF_A_QUESTION]}"
+        for item in run.parking.parked[:_MOST_NAMED]
+    ]
+    lines += [f"Child run `{child.run}`: {child.status}" for child in islice(run.children.values(), _MOST_NAMED)]
+    usage = run.visits.total_usage
     if usage.calls:
         cost = "" if usage.cost_usd is None else f", {usage.cost_usd:.4f} USD"
         lines.append(f"{usage.calls} model calls, {usage.input_tokens} + {usage.output_tokens} tokens{cost}")

@@ -28,6 +28,7 @@ outputs: {sure: "{{ nodes.sure.value }}", id: "{{ nodes.order.value.id }}"}
 """
 FAILS = """
 name: fails
+on_failure: fail
 nodes: [{id: parse, type: Transform, config: {operation: json_parse, input: "{"}}]
 """
 AWAY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}

@@ -14,11 +14,13 @@ from typing import Any, cast
 
 from temporalio.client import WorkflowHistory
 
+from orchestrator.contracts import Message, ResolveRequest
 from orchestrator.devserver import DevServer
+from orchestrator.graph.plan import NodeId
 from orchestrator.settings import load_settings
 from tests.histories import replay
 from tests.integration.running import Runs
-from tests.scenarios import SCENARIOS, ask, data, edge, graph, model
+from tests.scenarios import SCENARIOS, ask, compute, data, edge, graph, model
 from worker import build_worker, open_dependencies
 
 TASK_QUEUE = "recording"
@@ -45,7 +47,7 @@ async def failed_node(runs: Runs) -> str:
     nothing_listens = {"url": "http://127.0.0.1:9/"}
     node = {"id": "get", "type": "HttpRequest", "config": nothing_listens}
     retry = {"max_attempts": 2, "initial_delay": "10ms"}
-    run_id = await runs.start(graph([data("a"), {**node, "retry": retry}], [edge("a", "get")]))
+    run_id = await runs.start(graph([data("a"), {**node, "retry": retry}], [edge("a", "get")], on_failure="fail"))
     await runs.result(run_id)
     return run_id
 
@@ -57,11 +59,67 @@ async def refused_definition(runs: Runs) -> str:
     return run_id
 
 
+async def undone(runs: Runs) -> str:
+    """A run that is undone, and cleaned up, after a node has failed."""
+    nodes = [
+        model("book", "a room", compensate="unbook"),
+        compute("pay", "1 / 0", {}),
+        data("unbook", "{{ output.text }}"),
+        data("bye", "{{ run.status }}"),
+    ]
+    run_id = await runs.start(graph(nodes, [edge("book", "pay")], on_failure="fail", **{"finally": ["bye"]}))
+    await runs.result(run_id)
+    return run_id
+
+
+async def parked(runs: Runs) -> str:
+    """A run whose node parks, is tried again in vain, and is given a value."""
+    run_id = await runs.start(graph([compute("broken", "1 / 0", {}), data("end")], [edge("broken", "end")]))
+    await runs.parks(run_id)
+    await runs.door.resolve(run_id, ResolveRequest(action="retry", config={"expression": "2 / 0"}))
+    await runs.parks(run_id)
+    await runs.door.resolve(run_id, ResolveRequest(action="override", output={"result": 1}))
+    await runs.result(run_id)
+    return run_id
+
+
+async def paused(runs: Runs) -> str:
+    """A run that is paused while a question waits, answered, and resumed."""
+    run_id = await runs.start(graph([ask("q", "?"), data("end")], [edge("q", "end")]))
+    await runs.waits(run_id)
+    await runs.door.pause(run_id)
+    await runs.door.answer(run_id, Message(text="hi"))
+    await runs.door.resume(run_id, {})
+    await runs.result(run_id)
+    return run_id
+
+
+async def continued(runs: Runs) -> str:
+    """The last workflow run of a run that goes on in new ones, with a question that waits all the time."""
+    nodes = [data("start"), ask("q", "?"), model("tick", "tick"), data("end")]
+    edges = [edge("start", "q"), edge("start", "tick"), edge("tick", "tick", when="true", max_visits=30)]
+    definition = graph(nodes, [*edges, edge("q", "end"), edge("tick", "end")])
+    run_id = await runs.start(definition)
+    await runs.waits(run_id)
+
+    async def ticked() -> bool:
+        return (await runs.door.state(run_id)).nodes[NodeId("tick")].visits == 30
+
+    await runs.until(ticked)
+    await runs.door.answer(run_id, Message(text="done"))
+    await runs.result(run_id)
+    return run_id
+
+
 ENDINGS: dict[str, Callable[[Runs], Awaitable[str]]] = {
     "cancelled": cancelled,
     "timed_out": timed_out,
     "failed_node": failed_node,
     "refused_definition": refused_definition,
+    "undone": undone,
+    "parked": parked,
+    "paused": paused,
+    "continued": continued,
 }
 
 
@@ -80,7 +138,9 @@ def _scrubbed(history: WorkflowHistory) -> str:
 async def record(names: list[str]) -> None:
     """Run the named scenarios (all, when none is named) and write down their histories."""
     with tempfile.TemporaryDirectory() as empty:
-        settings = load_settings(_env_file=None, task_queue=TASK_QUEUE, definitions_dir=Path(empty))
+        settings = load_settings(
+            _env_file=None, task_queue=TASK_QUEUE, definitions_dir=Path(empty), rollover_events=100
+        )
         async with DevServer.start() as server:
             client = await server.client()
             runs = Runs(client, TASK_QUEUE)

@@ -8,7 +8,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 from orchestrator.client import Orchestrator
-from orchestrator.contracts import Awaiting, Event, LimitsRequest, Message, RunRequest, RunResult
+from orchestrator.contracts import Awaiting, Event, LimitsRequest, Message, Parked, RunRequest, RunResult
 from tests.scenarios import Scenario
 
 __all__ = ["Runs"]
@@ -62,6 +62,17 @@ class Runs:
             return bool(found)
 
         await self.until(asked)
+        return found[0]
+
+    async def parks(self, run_id: str, count: int = 1) -> tuple[Parked, ...]:
+        """Wait until this many nodes are parked."""
+        found: list[tuple[Parked, ...]] = []
+
+        async def parked() -> bool:
+            found[:] = [(await self.door.progress(run_id)).parked]
+            return len(found[0]) >= count
+
+        await self.until(parked)
         return found[0]
 
     async def until(self, holds: Callable[[], Any]) -> None:

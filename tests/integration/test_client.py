@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from orchestrator.client import Orchestrator
-from orchestrator.contracts import WORKFLOW_TYPE, Message
+from orchestrator.contracts import WORKFLOW_TYPE, Message, SearchAttribute
 from orchestrator.errors import RequestError, SettingsError
 from orchestrator.statuses import ListedStatus
 from tests.integration.conftest import RunningWorker
@@ -113,6 +114,33 @@ async def test_every_status_finds_just_the_runs_that_have_it(runs: Runs, running
             rows = await runs.door.runs(status=status, limit=1000)
             assert {row.status for row in rows} <= {status}
             return {row.id for row in rows} & ours == expected  # the index lags
+
+        await runs.until(found)
+
+
+async def test_an_open_run_is_listed_by_what_it_says_of_itself(runs: Runs) -> None:
+    said: tuple[ListedStatus, ...] = ("running", "awaiting_input", "needs_attention", "paused", "cancelling")
+    status, node = (
+        SearchAttributeKey.for_keyword(key) for key in (SearchAttribute.RUN_STATUS, SearchAttribute.CURRENT_NODE)
+    )
+    ids: dict[str, ListedStatus] = {}
+    for one in said:
+        attributes = TypedSearchAttributes([SearchAttributePair(status, one), SearchAttributePair(node, "ask")])
+        run_id = f"run-{uuid.uuid4()}"
+        await runs.client.start_workflow(
+            WORKFLOW_TYPE, {}, id=run_id, task_queue=runs.task_queue, search_attributes=attributes
+        )
+        ids[run_id] = one
+
+    for one in said:
+
+        async def found(one: ListedStatus = one) -> bool:
+            rows = [row for row in await runs.door.runs(status=one, limit=1000) if row.id in ids]
+            assert {ids[row.id] for row in rows} <= {one}
+            assert {row.status for row in rows} <= {one}
+            at_a_node = one in {"awaiting_input", "needs_attention"}
+            assert {row.current_node for row in rows} <= {"ask" if at_a_node else None}
+            return len(rows) == 1  # the index lags
 
         await runs.until(found)
 

@@ -116,7 +116,9 @@ async def test_a_node_that_fails_for_good_fails_the_run_with_its_code_and_result
     with web() as server:
         server.answers = [Answer(404, body="nope")]
         async with running_worker():
-            run_id = await runs.start(graph([data("a"), http("get", server.url)], [edge("a", "get")]))
+            run_id = await runs.start(
+                graph([data("a"), http("get", server.url)], [edge("a", "get")], on_failure="fail")
+            )
             with pytest.raises(WorkflowFailureError) as failure:
                 await runs.handle(run_id).result()
             result = await runs.result(run_id)
@@ -138,7 +140,7 @@ async def test_a_node_that_takes_too_long_says_so(runs: Runs, running_worker: Ru
         server.answers = [Answer(hold=hold)]
         async with running_worker():
             node = http("slow", server.url, timeout="200ms", retry={"max_attempts": 1})
-            result = await runs.run(graph([node]))
+            result = await runs.run(graph([node], on_failure="fail"))
         hold.set()
 
     assert result.error is not None

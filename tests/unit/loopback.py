@@ -1,10 +1,12 @@
 """A real web server on loopback that answers as a test tells it to."""
 
 import json
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -12,6 +14,7 @@ import httpx
 from temporalio.testing import ActivityEnvironment
 
 from activities import Dependencies, all_activities
+from activities.blobs import BlobStore, FolderBlobs
 from activities.providers.simulated import Simulated
 from orchestrator.contracts import NodeCall, NodeOutput
 
@@ -96,10 +99,17 @@ async def perform(
     *,
     chat: Mapping[str, Any] | None = None,
     http_max_bytes: int = 800_000,
+    blobs: BlobStore | None = None,
     environment: ActivityEnvironment | None = None,
 ) -> NodeOutput:
-    """Runs the activity of the node's type, as a worker would, with real parts."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        deps = Dependencies(http=client, chat=chat or {"simulated": Simulated()}, http_max_bytes=http_max_bytes)
-        named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}
-        return await (environment or ActivityEnvironment()).run(named[node_call.type], node_call)
+    """Runs the activity of the node's type, as a worker would, with real parts; ``blobs`` if they are to be kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            deps = Dependencies(
+                http=client,
+                chat=chat or {"simulated": Simulated()},
+                blobs=blobs or FolderBlobs(Path(folder)),
+                http_max_bytes=http_max_bytes,
+            )
+            named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}
+            return await (environment or ActivityEnvironment()).run(named[node_call.type], node_call)

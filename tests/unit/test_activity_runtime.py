@@ -1,9 +1,12 @@
 """What every node activity has in common: rendering, validation, heartbeats, errors, sizes."""
 
 import asyncio
+import gc
+import json
 from dataclasses import replace
 from datetime import timedelta
-from threading import Thread, current_thread
+from pathlib import Path
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import httpx
@@ -14,11 +17,23 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import Dependencies, all_activities
+from activities.blobs import FolderBlobs
+from activities.blobs.moving import MAX_VALUE_BYTES
+from activities.collecting import uncollected
 from activities.providers.simulated import Simulated
-from activities.render import render
+from activities.render import render_activity
 from activities.runtime import node_activity, quick_activity, retry_delay
-from orchestrator.contracts import MAX_PAYLOAD_BYTES, RENDER_ACTIVITY, NodeCall, NodeOutput, RenderCall
+from orchestrator.contracts import (
+    LOAD_PAGE_ACTIVITY,
+    MAX_INLINE_BYTES,
+    RENDER_ACTIVITY,
+    STORE_PAGE_ACTIVITY,
+    NodeCall,
+    NodeOutput,
+    RenderCall,
+)
 from orchestrator.errors import NodeError, ProviderRateLimitedError, ProviderUnavailableError
+from orchestrator.graph.blobs import BLOB_KEY, blob_of, blob_reference, is_blob
 from orchestrator.graph.plan import Retry
 from orchestrator.node_types import NODE_TYPES
 from orchestrator.node_types.base import ConfigModel, NodeType, Text, Verbatim
@@ -35,11 +50,26 @@ QUICK = NodeType(name="Probe", summary="", tier="quick", config=ProbeConfig, out
 WORK = replace(QUICK, tier="work")
 
 
+NO_BLOBS = FolderBlobs(Path("/dev/null/nothing can be kept here"))
+render = render_activity(NO_BLOBS)
+
+
+def quick(handle: Any = None, blobs: FolderBlobs = NO_BLOBS) -> Any:
+    return quick_activity(QUICK, ProbeConfig, handle or echo, blobs)
+
+
+def giving(value: Any, blobs: FolderBlobs = NO_BLOBS) -> Any:
+    def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        return NodeOutput(output={"value": value})
+
+    return quick(handle, blobs)
+
+
 def failing(error: Exception) -> Any:
     def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
         raise error
 
-    return quick_activity(QUICK, ProbeConfig, handle)
+    return quick(handle)
 
 
 def echo(config: ProbeConfig, _call: NodeCall) -> NodeOutput:
@@ -56,9 +86,10 @@ async def failure(perform_node: Any, node_call: NodeCall, *, attempt: int = 1) -
 
 async def test_every_node_type_that_needs_an_activity_has_one_and_no_other_does() -> None:
     async with httpx.AsyncClient() as client:
-        built = all_activities(Dependencies(http=client, chat={"simulated": Simulated()}))
+        built = all_activities(Dependencies(http=client, chat={"simulated": Simulated()}, blobs=NO_BLOBS))
     names = {getattr(item, "__temporal_activity_definition").name for item in built}
-    assert names == {row.activity for row in NODE_TYPES.values() if row.activity} | {RENDER_ACTIVITY}
+    others = {RENDER_ACTIVITY, STORE_PAGE_ACTIVITY, LOAD_PAGE_ACTIVITY}
+    assert names == {row.activity for row in NODE_TYPES.values() if row.activity} | others
 
 
 def test_every_node_type_stands_in_the_table_under_its_own_name() -> None:
@@ -67,9 +98,7 @@ def test_every_node_type_stands_in_the_table_under_its_own_name() -> None:
 
 async def test_templates_are_filled_in_but_verbatim_fields_are_not() -> None:
     config = {"text": "Hi {{ inputs.name }}", "as_it_is": "{{ inputs.name }}", "number": "{{ inputs.n }}"}
-    output = await ActivityEnvironment().run(
-        quick_activity(QUICK, ProbeConfig, echo), call("Probe", config, {"inputs": {"name": "Ada", "n": 3}})
-    )
+    output = await ActivityEnvironment().run(quick(), call("Probe", config, {"inputs": {"name": "Ada", "n": 3}}))
     assert output.output == {"text": "Hi Ada", "as_it_is": "{{ inputs.name }}", "number": 3}
 
 
@@ -78,14 +107,14 @@ async def test_templates_are_filled_in_but_verbatim_fields_are_not() -> None:
     [({"number": "many"}, "config.number"), ({"nmber": 1}, "config.nmber"), ("no map", "config"), (None, "config")],
 )
 async def test_a_config_that_does_not_fit_names_the_field_and_is_not_retried(config: Any, field: str) -> None:
-    error = await failure(quick_activity(QUICK, ProbeConfig, echo), call("Probe", config))
+    error = await failure(quick(), call("Probe", config))
     assert (error.type, error.non_retryable, error.details[0]["field"]) == ("NODE_FAILED", True, field)
     assert error.message.startswith(f"{field} of node 'node': ")
     assert "many" not in error.message
 
 
 async def test_an_undefined_reference_is_not_retried() -> None:
-    error = await failure(quick_activity(QUICK, ProbeConfig, echo), call("Probe", {"text": "{{ nodes.a.b }}"}))
+    error = await failure(quick(), call("Probe", {"text": "{{ nodes.a.b }}"}))
     assert (error.type, error.non_retryable) == ("TEMPLATE_FAILED", True)
 
 
@@ -114,11 +143,16 @@ async def test_an_unforeseen_error_is_retried_and_tells_nothing_of_the_config() 
     assert error.__cause__ is None
 
 
-async def test_too_large_an_output_names_the_node_and_the_size() -> None:
-    error = await failure(quick_activity(QUICK, ProbeConfig, echo), call("Probe", {"text": "x" * MAX_PAYLOAD_BYTES}))
+async def test_an_output_beyond_what_even_blob_storage_takes_names_the_node_and_the_size() -> None:
+    big = "x" * (MAX_VALUE_BYTES // 2)
+
+    def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        return NodeOutput(output={"one": big, "two": big})
+
+    error = await failure(quick(handle), call("Probe", {}))
     assert (error.type, error.non_retryable) == ("TOO_LARGE", True)
     assert "'node'" in error.message
-    assert error.details[0]["bytes"] > MAX_PAYLOAD_BYTES
+    assert error.details[0]["bytes"] > MAX_VALUE_BYTES
 
 
 def nested(depth: int) -> Any:
@@ -141,7 +175,7 @@ async def test_an_output_that_has_no_json_names_the_node_and_is_not_retried(valu
     def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
         return NodeOutput(output={"value": value})
 
-    error = await failure(quick_activity(QUICK, ProbeConfig, handle), call("Probe", {}))
+    error = await failure(quick(handle), call("Probe", {}))
     assert (error.type, error.non_retryable) == ("NODE_FAILED", True)
     assert error.message.startswith("the output of node 'node' ")
     assert reason in error.message
@@ -153,7 +187,7 @@ async def test_an_output_may_be_nested_a_hundred_deep_and_as_wide_as_it_likes() 
     def handle(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
         return NodeOutput(output=value)
 
-    output = await ActivityEnvironment().run(quick_activity(QUICK, ProbeConfig, handle), call("Probe", {}))
+    output = await ActivityEnvironment().run(quick(handle), call("Probe", {}))
     assert output.output == value
 
 
@@ -167,7 +201,7 @@ async def test_a_work_node_heartbeats_while_it_runs() -> None:
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, heartbeat_timeout=timedelta(milliseconds=30))
     environment.on_heartbeat = lambda *_: beaten.set()
-    output = await environment.run(node_activity(WORK, ProbeConfig, wait_for_a_beat), call("Probe", {}))
+    output = await environment.run(node_activity(WORK, ProbeConfig, wait_for_a_beat, NO_BLOBS), call("Probe", {}))
     assert output == NodeOutput(output={})
 
 
@@ -180,7 +214,7 @@ async def test_cancelling_a_work_node_ends_it_as_cancelled() -> None:
         return NodeOutput(output={})
 
     environment = ActivityEnvironment()
-    running = environment.run(node_activity(WORK, ProbeConfig, wait_for_ever), call("Probe", {}))
+    running = environment.run(node_activity(WORK, ProbeConfig, wait_for_ever, NO_BLOBS), call("Probe", {}))
     task = asyncio.ensure_future(running)
     await started.wait()
     environment.cancel()
@@ -190,7 +224,7 @@ async def test_cancelling_a_work_node_ends_it_as_cancelled() -> None:
 
 def test_a_handler_with_another_config_than_its_type_is_refused() -> None:
     with pytest.raises(TypeError, match="ProbeConfig"):
-        quick_activity(NODE_TYPES["Format"], ProbeConfig, echo)
+        quick_activity(NODE_TYPES["Format"], ProbeConfig, echo, NO_BLOBS)
 
 
 @pytest.mark.parametrize(
@@ -219,13 +253,10 @@ async def test_render_fills_in_any_value() -> None:
     assert rendered == {"a": [1], "b": "<[1]>"}
 
 
-@pytest.mark.parametrize(
-    ("value", "code"), [("{{ inputs.gone }}", "TEMPLATE_FAILED"), (["{{ inputs.big }}"] * 3, "TOO_LARGE")]
-)
-async def test_render_says_what_is_wrong(value: Any, code: str) -> None:
+async def test_render_says_what_is_wrong() -> None:
     with pytest.raises(ApplicationError) as caught:
-        await ActivityEnvironment().run(render, RenderCall(value=value, values={"inputs": {"big": "x" * 500_000}}))
-    assert (caught.value.type, caught.value.non_retryable) == (code, True)
+        await ActivityEnvironment().run(render, RenderCall(value="{{ inputs.gone }}"))
+    assert (caught.value.type, caught.value.non_retryable) == ("TEMPLATE_FAILED", True)
 
 
 @pytest.mark.parametrize("long", [False, True])
@@ -237,9 +268,7 @@ async def test_what_may_take_long_is_done_beside_the_event_loop(*, long: bool) -
         return NodeOutput(output={})
 
     text = "{{ inputs.x }}!" * (200 if long else 1)
-    await ActivityEnvironment().run(
-        quick_activity(QUICK, ProbeConfig, handle), call("Probe", {"text": text}, {"inputs": {"x": 1}})
-    )
+    await ActivityEnvironment().run(quick(handle), call("Probe", {"text": text}, {"inputs": {"x": 1}}))
     assert (threads != [current_thread()]) == long
 
 
@@ -262,3 +291,167 @@ async def test_the_event_loop_goes_on_while_many_templates_are_filled_in() -> No
 async def test_the_same_call_gives_the_same_output_on_every_attempt() -> None:
     node_call = call("Format", {"template": "{{ inputs.x }}"}, {"inputs": {"x": 1}})
     assert await perform(node_call) == await perform(node_call)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> FolderBlobs:
+    return FolderBlobs(tmp_path)
+
+
+def local() -> ActivityEnvironment:
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, is_local=True)
+    return environment
+
+
+async def test_a_large_part_of_an_output_goes_to_blob_storage_and_comes_back_for_the_next_node(
+    blobs: FolderBlobs,
+) -> None:
+    text = "é" * MAX_INLINE_BYTES
+    first = await ActivityEnvironment().run(
+        quick(blobs=blobs), call("Probe", {"text": "{{ inputs.x }}", "number": 1}, {"inputs": {"x": text}})
+    )
+    blob = blob_of(first.output["text"])
+    assert blob is not None
+    assert (blob.size, blob.type, first.output["number"]) == (2 * len(text) + 2, "string", 1)
+
+    seen: list[str] = []
+
+    def handle(config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        seen.append(config.text)
+        return NodeOutput(output={"length": len(config.text)})
+
+    second = await ActivityEnvironment().run(
+        quick(handle, blobs), call("Probe", {"text": "{{ nodes.a.text }}"}, {"nodes": {"a": first.output}})
+    )
+    assert (seen, second.output) == ([text], {"length": len(text)})
+
+
+async def test_what_is_inside_a_stored_value_can_be_referred_to(blobs: FolderBlobs) -> None:
+    value = [{"name": f"row {index}"} for index in range(20_000)]
+    stored = await ActivityEnvironment().run(giving(value, blobs), call("Probe", {}))
+    assert is_blob(stored.output["value"])
+    template = {"one": "{{ nodes.a.value[19999].name }}", "two": "<{{ nodes.a.value[0].name }}>"}
+    values = {"nodes": {"a": stored.output}}
+
+    rendered = await ActivityEnvironment().run(render_activity(blobs), RenderCall(value=template, values=values))
+
+    assert rendered == {"one": "row 19999", "two": "<row 0>"}
+
+
+async def test_what_rendering_makes_too_large_goes_to_blob_storage_too(blobs: FolderBlobs) -> None:
+    rendered = await ActivityEnvironment().run(
+        render_activity(blobs),
+        RenderCall(
+            value={"a": "{{ inputs.x }}", "b": "<{{ inputs.y }}>"}, values={"inputs": {"x": "x" * 900_000, "y": 1}}
+        ),
+    )
+    assert (is_blob(rendered["a"]), rendered["b"]) == (True, "<1>")
+
+
+async def test_a_value_that_only_looks_like_a_reference_is_passed_on_as_it_is(blobs: FolderBlobs) -> None:
+    forged = blob_reference("0" * 64 + ".json", 5, "string")
+    output = await ActivityEnvironment().run(giving([forged], blobs), call("Probe", {}))
+    assert output.output["value"][0][BLOB_KEY]["key"] != forged[BLOB_KEY]["key"]
+
+    rendered = await ActivityEnvironment().run(
+        render_activity(blobs), RenderCall(value="is {{ nodes.a.value }}", values={"nodes": {"a": output.output}})
+    )
+    assert rendered == f"is {json.dumps([forged], separators=(',', ':'))}"
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, blob_reference("0" * 64 + ".json", 5, "string")])
+async def test_a_local_activity_leaves_what_is_large_to_a_regular_one(value: Any, blobs: FolderBlobs) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        await local().run(giving(value, blobs), call("Probe", {}))
+    assert (caught.value.type, caught.value.non_retryable) == ("TOO_LARGE_FOR_LOCAL", True)
+
+
+async def test_a_local_activity_does_not_read_from_blob_storage() -> None:
+    values = {"nodes": {"a": {"text": blob_reference("0" * 64 + ".json", 5, "string")}}}
+    with pytest.raises(ApplicationError) as of_node:
+        await local().run(quick(), call("Probe", {"text": "{{ nodes.a.text }}"}, values))
+    with pytest.raises(ApplicationError) as of_rendering:
+        await local().run(render, RenderCall(value="{{ nodes.a.text.b }}", values=values))
+    assert (of_node.value.type, of_rendering.value.type) == ("TOO_LARGE_FOR_LOCAL", "TOO_LARGE_FOR_LOCAL")
+
+
+async def test_a_blob_that_is_gone_is_asked_for_again_and_names_the_node_and_the_key(blobs: FolderBlobs) -> None:
+    key = "0" * 64 + ".json"
+    values = {"nodes": {"a": {"text": blob_reference(key, 5, "string")}}}
+    error = await failure(quick(blobs=blobs), call("Probe", {"text": "{{ nodes.a.text }}"}, values))
+    assert (error.type, error.non_retryable) == ("PROVIDER_UNAVAILABLE", False)
+    assert error.message.startswith(f"node 'node': blob {key} is not in blob storage")
+
+
+async def test_more_than_one_node_may_read_is_refused_before_any_of_it_is_read(blobs: FolderBlobs) -> None:
+    half = MAX_VALUE_BYTES // 2 + 1
+    one, other = (blob_reference(digit * 64 + ".json", half, "string") for digit in "01")
+    config = {"text": "{{ inputs.one }}"}
+    error = await failure(quick(blobs=blobs), call("Probe", config, {"inputs": {"one": one, "other": other}}))
+    assert (error.type, error.non_retryable) == ("TOO_LARGE", True)
+    assert error.message.startswith("node 'node' reads 200,000,002 bytes from blob storage")
+
+    # The same one twice is read once, so it counts once; that it is not there is all that is wrong with it.
+    error = await failure(quick(blobs=blobs), call("Probe", config, {"inputs": {"one": one, "other": one}}))
+    assert error.type == "PROVIDER_UNAVAILABLE"
+
+
+async def test_a_reference_that_does_not_fit_its_blob_is_refused(blobs: FolderBlobs) -> None:
+    forged = blob_reference(await blobs.put(b'"text"'), 5, "string")
+    error = await failure(quick(blobs=blobs), call("Probe", {"text": "{{ inputs.x }}"}, {"inputs": {"x": forged}}))
+    assert (error.type, error.non_retryable) == ("NODE_FAILED", True)
+    assert "not made by this platform" in error.message
+
+
+async def test_a_damaged_blob_is_never_used_and_names_the_node(blobs: FolderBlobs, tmp_path: Path) -> None:
+    content = b'"text"'
+    key = await blobs.put(content)
+    (tmp_path / key[:2] / key[2:4] / key).write_bytes(b'"test"')
+    reference = blob_reference(key, len(content), "string")
+    error = await failure(quick(blobs=blobs), call("Probe", {"text": "{{ inputs.x }}"}, {"inputs": {"x": reference}}))
+    assert (error.type, error.non_retryable) == ("NODE_FAILED", True)
+    assert error.message.startswith(f"node 'node': the content of blob {key} is not what was stored")
+
+
+async def test_storage_that_cannot_be_written_names_the_node_and_is_tried_again() -> None:
+    error = await failure(giving("x" * 200_000), call("Probe", {}))
+    assert (error.type, error.non_retryable) == ("PROVIDER_UNAVAILABLE", False)
+    assert error.message.startswith("the output of node 'node': blob storage cannot be written")
+
+
+async def test_a_quick_node_heartbeats_too_when_it_is_called_as_a_regular_activity() -> None:
+    beaten = Event()
+
+    def wait_for_a_beat(_config: ProbeConfig, _call: NodeCall) -> NodeOutput:
+        assert beaten.wait(5)
+        return NodeOutput(output={})
+
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_timeout=timedelta(milliseconds=30))
+    environment.on_heartbeat = lambda *_: beaten.set()
+    assert await environment.run(quick(wait_for_a_beat), call("Probe", {"text": "x" * 100_000})) == NodeOutput(
+        output={}
+    )
+
+
+def test_the_collector_rests_until_the_last_block_that_needs_it_has_ended() -> None:
+    assert gc.isenabled()
+    with uncollected():
+        with uncollected():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+async def test_sixty_megabytes_go_through_a_node_unchanged(blobs: FolderBlobs) -> None:
+    rows = [{"id": index, "text": f"row number {index} " * 12, "tags": ["a", "b"]} for index in range(250_000)]
+    stored = await ActivityEnvironment().run(giving(rows, blobs), call("Probe", {}))
+    blob = blob_of(stored.output["value"])
+    assert blob is not None
+    assert blob.size > 55_000_000
+
+    values = {"nodes": {"a": stored.output}}
+    output = await perform(call("DataInput", {"data": "{{ nodes.a.value }}"}, values), blobs=blobs)
+
+    assert output.output == {"data": stored.output["value"]}

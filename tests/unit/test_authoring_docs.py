@@ -7,8 +7,10 @@ import pytest
 
 from orchestrator.compiler import compile_definition
 from orchestrator.definition.codes import CODES
+from orchestrator.definition.library import Library
 from orchestrator.definition.loader import load_file, load_text
 from orchestrator.definition.model import (
+    BodyModel,
     ChannelModel,
     Defaults,
     Definition,
@@ -61,7 +63,7 @@ def test_every_operation_of_transform_is_documented() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [Definition, NodeModel, EdgeModel, ChannelModel, LimitsModel, Defaults, RetryModel],
+    [Definition, BodyModel, NodeModel, EdgeModel, ChannelModel, LimitsModel, Defaults, RetryModel],
     ids=lambda m: m.__name__,
 )
 def test_every_field_of_the_language_is_documented(model: type[Definition]) -> None:
@@ -77,9 +79,10 @@ def test_every_validation_code_is_listed_with_its_meaning() -> None:
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
-def test_every_shipped_definition_loads_and_tells_editors_its_schema(file: Path) -> None:
+def test_every_shipped_definition_compiles_and_tells_editors_its_schema(file: Path) -> None:
     definition = load_file(file)
 
+    assert compile_definition(definition, Library(file.parent).find).name == file.stem
     assert file.read_text(encoding="utf-8").startswith(
         "# yaml-language-server: $schema=../docs/definition.schema.json\n"
     )

@@ -12,6 +12,7 @@ from orchestrator.definition.model import Definition
 from orchestrator.errors import DefinitionError
 from orchestrator.graph.index import Edge, Graph
 from orchestrator.graph.marking import Marking, NodeStatus
+from orchestrator.graph.plan import EdgeKind
 from orchestrator.graph.scheduler import Scheduler
 
 
@@ -33,6 +34,16 @@ def router(number: int, names: list[str], chance: random.Random) -> dict[str, An
     return {"routes": routes, "otherwise": chance.choice(names[number + 1 :])}
 
 
+def approval(number: int, names: list[str], chance: random.Random) -> dict[str, Any]:
+    later = names[number + 1 :]
+    config: dict[str, Any] = {"question": "?"}
+    if chance.random() < 0.7:
+        config["on_reject"] = chance.choice(later)
+    if chance.random() < 0.5:
+        config.update(expires="1h", on_expiry=chance.choice(later))
+    return config
+
+
 def random_definition(chance: random.Random) -> Definition | None:
     names = [f"n{number}" for number in range(chance.randint(3, 9))]
     nodes: list[dict[str, Any]] = []
@@ -40,13 +51,22 @@ def random_definition(chance: random.Random) -> Definition | None:
     for number, name in enumerate(names):
         if 0 < number < len(names) - 2 and chance.random() < 0.25:
             nodes.append({"id": name, "type": "Router", "config": router(number, names, chance)})
+        elif number < len(names) - 1 and chance.random() < 0.2:
+            nodes.append({"id": name, "type": "Approval", "config": approval(number, names, chance)})
+            edges.extend(edges_from(number, names, chance))
         else:
             nodes.append({"id": name, "type": "Format", "config": {"template": "x"}})
             edges.extend(edges_from(number, names, chance))
+        if number < len(names) - 1 and chance.random() < 0.2:
+            nodes[-1]["on_error"] = chance.choice(names[number + 1 :])
         if chance.random() < 0.3:
             nodes[-1].update(join="any", cancel_others=chance.random() < 0.5)
+    aside: dict[str, Any] = {}
+    if chance.random() < 0.2:
+        nodes.insert(0, {"id": "end", "type": "Format", "config": {"template": "x"}})
+        aside["finally"] = ["end"]
     try:
-        return load_mapping({"name": "random", "nodes": nodes, "edges": edges})
+        return load_mapping({"name": "random", "nodes": nodes, "edges": edges, **aside})
     except DefinitionError:
         return None
 
@@ -68,8 +88,10 @@ def check_run(definition: Definition, chance: random.Random) -> None:
             assert draft.certainty.before[numbers[number]] & ~finished == 0, plan.nodes[number].id
         running = [number for number, status in enumerate(marking.node) if status == NodeStatus.RUNNING]
         done = chance.choice(running)
-        scheduler.complete(done)
-        finished |= 1 << numbers[done]
+        ends: list[EdgeKind] = ["normal", *sorted(graph.nodes[done].kinds - {"normal"})]
+        kind = chance.choice(ends)
+        scheduler.complete(done, kind)
+        finished |= draft.outcomes.ended(plan.nodes[done].id, kind)
     assert draft.certainty.at_the_end & ~finished == 0
 
 

@@ -1,9 +1,13 @@
 """Answers given on the command line go to the questions they are for."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 
 from orchestrator.cli.answers import Answers, message_for
 from orchestrator.contracts import Awaiting
+from orchestrator.errors import AnswerError, RequestError
 
 NODES = frozenset({"ask", "details"})
 
@@ -63,3 +67,89 @@ def test_every_answer_counts_once() -> None:
     first, second = (message_for("a", question("ask")) for _ in range(2))
 
     assert first.message_id != second.message_id
+
+
+def approval(**known: Any) -> Awaiting:
+    decisions = ("approve", "reject", "modify", "defer")
+    fields: dict[str, Any] = {"kind": "approval", "decisions": decisions, **known}
+    return question("review").model_copy(update=fields)
+
+
+async def test_an_answer_may_be_for_a_node_inside_an_item() -> None:
+    answers = Answers(["items[3].ask=third", "items#2[0].sub.ask=deep", "other[1].ask=x"], nodes=frozenset({"items"}))
+
+    assert await texts(answers, "items#2[0].sub.ask", "items[3].ask", "ask") == ["deep", "third", "other[1].ask=x"]
+
+
+async def test_who_answers_goes_with_every_answer() -> None:
+    found = [
+        await Answers([text], by="ada").find(asked) for text, asked in (("a", question("ask")), ("no", approval()))
+    ]
+
+    assert [message.by for message in found if message] == ["ada", "ada"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("approve", {"decision": "approve"}),
+        ("yes", {"decision": "approve"}),
+        ("Approve: looks good", {"decision": "approve", "comment": "looks good"}),
+        ("reject  too long ", {"decision": "reject", "comment": "too long"}),
+        ('modify {"text": "Hi"}', {"decision": "modify", "values": {"text": "Hi"}}),
+        ("defer 2h", {"decision": "defer", "until": "2h"}),
+        ("defer", {"decision": "defer"}),
+    ],
+)
+def test_a_decision_is_read_from_what_somebody_types(text: str, fields: dict[str, Any]) -> None:
+    message = message_for(text, approval())
+
+    told = message.model_dump(exclude_none=True, exclude={"message_id", "node"})
+    assert (told, message.node) == (fields, "review")
+    assert message.message_id
+
+
+def test_a_proposal_that_is_text_may_be_changed_to_other_text() -> None:
+    assert message_for("modify Dear Ada", approval(proposal="Dear Bob")).values == "Dear Ada"
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "said"),
+    [
+        ("maybe", {}, r"'maybe' .*: approve \[COMMENT\], reject \[COMMENT\], modify JSON, defer \[2h\]"),
+        ("modify {}", {"decisions": ("approve", "reject")}, r"'modify' .*: approve \[COMMENT\], reject \[COMMENT\]$"),
+        ("modify", {}, "modify JSON"),
+        ("modify {", {"proposal": {"a": 1}}, "is not JSON"),
+        ("", {}, "approve"),
+    ],
+)
+def test_what_is_no_decision_is_refused_with_those_there_are(text: str, known: dict[str, Any], said: str) -> None:
+    with pytest.raises(AnswerError, match=said):
+        message_for(text, approval(**known))
+
+
+def test_a_comment_longer_than_a_message_may_have_is_refused() -> None:
+    with pytest.raises(RequestError, match="comment"):
+        message_for("reject " + "x" * 10_001, approval())
+
+
+@pytest.mark.parametrize("until", [(datetime.now(UTC) + timedelta(hours=1)).isoformat(), ""])
+async def test_a_deferred_question_is_not_asked_before_it_is_due(
+    capsys: pytest.CaptureFixture[str], until: str
+) -> None:
+    assert await Answers(interactive=True).find(approval(deferred_until=until)) is None
+    assert capsys.readouterr().err == ""
+
+
+async def test_who_may_not_answer_is_not_asked_and_told_why_once(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = Answers(interactive=True, by="eve")
+
+    assert [await answers.find(approval(assignees=("ada", "grace"))) for _ in range(2)] == [None, None]
+    assert capsys.readouterr().err == "  `review` is for ada, grace to answer: say who you are with --by\n"
+
+
+async def test_an_answer_at_hand_goes_even_to_a_deferred_question() -> None:
+    message = await Answers(["approve"]).find(approval(deferred_until="2999-01-01T00:00:00+00:00"))
+
+    assert message is not None
+    assert message.decision == "approve"

@@ -22,7 +22,9 @@ from orchestrator.statuses import ListedStatus
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    "run start status progress result state list answer send cancel validate graph nodes new dev register demo".split()  # noqa: SIM905 - read as a line
+    *("run", "start", "status", "progress", "result", "state", "list"),
+    *("answer", "send", "approve", "pause", "resume", "resolve", "cancel"),
+    *("validate", "graph", "nodes", "new", "dev", "register", "demo"),
 )
 BAD = "name: bad\nnodes:\n  - {id: a, type: Formt, config: {}}\n  - {id: a, type: Format, config: {tmplate: x}}\n"
 

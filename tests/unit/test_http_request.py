@@ -1,7 +1,9 @@
 """HttpRequest through its activity, against a real server on loopback."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -9,7 +11,9 @@ import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.blobs import FolderBlobs
 from activities.http_request import handler
+from orchestrator.graph.blobs import is_blob
 from orchestrator.node_types.http_request import HttpRequestConfig
 from tests.unit.loopback import Answer, Web, call, perform, web
 
@@ -173,3 +177,21 @@ async def test_a_header_with_a_line_break_is_refused_and_not_retried(site: Web, 
     assert (error.type, error.non_retryable) == ("PROVIDER_REJECTED", True)
     assert "forged" not in error.message
     assert site.seen == []
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+async def test_a_large_answer_goes_to_blob_storage_and_may_be_the_body_of_another_request(
+    site: Web, tmp_path: Path, kind: str
+) -> None:
+    rows = [{"id": index, "text": "é" * 50} for index in range(20_000)]
+    body = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+    site.answers = [Answer(body=body, headers={"content-type": kind})]
+    blobs = FolderBlobs(tmp_path)
+
+    got = await perform(call("HttpRequest", {"url": site.url}), http_max_bytes=len(body), blobs=blobs)
+    assert (got.output["status"], is_blob(got.output["body"])) == (200, True)
+
+    config = {"url": site.url, "method": "POST", "json" if kind.endswith("json") else "text": "{{ nodes.get.body }}"}
+    await perform(call("HttpRequest", config, {"nodes": {"get": got.output}}), http_max_bytes=len(body), blobs=blobs)
+
+    assert site.seen[1].body == body

@@ -38,3 +38,56 @@ def test_a_picture_has_shapes_conditions_and_bounds() -> None:
         '    n2 -.->|"inputs.n #62; 1<br/>at most 3"| n1',
         '    n2 -->|"otherwise"| n3',
     ]
+
+
+def test_ways_aside_graphs_within_and_what_runs_aside_are_drawn() -> None:
+    hello = load_mapping({"name": "hello", "nodes": [{"id": "a", "type": "Format", "config": {"template": "x"}}]})
+    definition = load_mapping(
+        {
+            "name": "picture",
+            "finally": ["f", "g"],
+            "nodes": [
+                {
+                    "id": "e",
+                    "type": "ForEach",
+                    "config": {"items": [1], "do": {"nodes": [{"id": "w", "type": "Wait", "config": {"for": 1}}]}},
+                    "on_error": "b",
+                    "compensate": "u",
+                },
+                {"id": "b", "type": "Subworkflow", "config": {"definition": "hello"}},
+                {"id": "c", "type": "Subworkflow", "config": {"definition": "hello"}},
+                {"id": "d", "type": "Subworkflow", "config": {"definition": "hello", "mode": "child"}},
+                {"id": "u", "type": "Format", "config": {"template": "x"}},
+                {"id": "f", "type": "Format", "config": {"template": "x"}},
+                {"id": "g", "type": "Format", "config": {"template": "x"}},
+            ],
+            "edges": [{"from": "e", "to": "c"}, {"from": "c", "to": "d"}],
+        }
+    )
+
+    assert to_mermaid(compile_definition(definition, lambda _name: hello)).splitlines() == [
+        "flowchart TD",
+        '    n0{{"e<br/><small>ForEach</small>"}}',
+        '    n1{{"b<br/><small>Subworkflow</small>"}}',
+        '    n2{{"c<br/><small>Subworkflow</small>"}}',
+        '    n3{{"d<br/><small>Subworkflow</small><br/>child run of hello"}}',
+        '    n4("u<br/><small>Format</small>")',
+        '    subgraph nf["finally"]',
+        '        n5("f<br/><small>Format</small>")',
+        '        n6("g<br/><small>Format</small>")',
+        "        n5 --> n6",
+        "    end",
+        "    n0 --> n2",
+        "    n2 --> n3",
+        '    n0 -.->|"on error"| n1',
+        '    n0 -.-|"undone by"| n4',
+        '    subgraph n0b["e"]',
+        '        n0_0{{"w<br/><small>Wait</small>"}}',
+        "    end",
+        '    n0 ==>|"for each item"| n0b',
+        '    subgraph n1b["hello 1.0.0"]',
+        '        n1_0("a<br/><small>Format</small>")',
+        "    end",
+        '    n1 ==>|"runs"| n1b',
+        '    n2 ==>|"runs"| n1b',
+    ]

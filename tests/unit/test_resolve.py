@@ -67,6 +67,30 @@ async def test_a_definition_that_did_not_change_is_compiled_once(resolve: Resolv
     assert third.plan.nodes[0].config.value == {"template": "changed"}
 
 
+async def test_a_definition_that_another_one_names_counts_as_a_part_of_it(
+    resolve: ResolveDefinition, tmp_path: Path
+) -> None:
+    nodes = "nodes: [{id: s, type: Subworkflow, config: {definition: hello}}]"
+    (tmp_path / "outer.yaml").write_text(f"name: outer\n{nodes}\n", encoding="utf-8")
+    first, second = await resolved(resolve, "outer"), await resolved(resolve, "outer")
+    write(tmp_path, "hello", text="changed")
+    third = await resolved(resolve, "outer")
+    (tmp_path / "hello.yaml").unlink()
+    with pytest.raises(ApplicationError, match="No definition hello"):
+        await resolved(resolve, "outer")
+
+    assert second.plan is first.plan
+    assert third.plan_hash != first.plan_hash
+    [body] = third.plan.bodies.values()
+    assert body.nodes[0].config.value == {"template": "changed"}
+
+
+async def test_a_definition_sent_with_the_run_may_name_one_of_the_folder(resolve: ResolveDefinition) -> None:
+    sent = {"name": "sent", "nodes": [{"id": "s", "type": "Subworkflow", "config": {"definition": "hello@1.0.0"}}]}
+
+    assert len((await resolved(resolve, sent)).plan.bodies) == 1
+
+
 async def test_of_very_many_definitions_those_asked_for_last_are_kept(
     resolve: ResolveDefinition, tmp_path: Path
 ) -> None:

@@ -5,13 +5,26 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import TemplateError
+from orchestrator.graph.blobs import blob_reference
 from orchestrator.graph.plan import Path
-from orchestrator.graph.values import MISSING, fill_exact, format_path, lookup, parse_reference, pick, prune
+from orchestrator.graph.values import (
+    MISSING,
+    BlobReachedError,
+    fill_exact,
+    format_path,
+    lookup,
+    parse_reference,
+    pick,
+    prune,
+    reach,
+)
 
 DATA: dict[str, Any] = {
     "inputs": {"message": "hi", "nothing": None},
     "nodes": {"search": {"documents": [{"text": "one"}, {"text": "two"}], "took-ms": 3}},
 }
+BLOB = blob_reference("ab" * 32 + ".json", 52_000_000, "object")
+STORED: dict[str, Any] = {"nodes": {"get": {"status": 200, "body": BLOB, "parts": [BLOB, 1]}}}
 
 
 @pytest.mark.parametrize(
@@ -83,3 +96,49 @@ def test_paths_below_another_are_pruned() -> None:
 
 def test_paths_are_shown_as_people_write_them() -> None:
     assert format_path(("nodes", "a", "x-y", 0, "z")) == "nodes.a['x-y'][0].z"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (("nodes", "get", "status"), 200),
+        (("nodes", "get", "body"), BLOB),
+        (("nodes", "get", "parts", 0), BLOB),
+        (("nodes", "get", "parts", 1), 1),
+        (("nodes", "get", "gone"), MISSING),
+        (("nodes", "gone", "body", "rows"), MISSING),
+    ],
+)
+def test_a_stored_value_is_reached_as_a_whole(path: Path, found: Any) -> None:
+    assert reach(path, STORED) is found or reach(path, STORED) == found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("nodes", "get", "body", "rows"), ("nodes", "get", "body", 0), ("nodes", "get", "parts", 0, "a", "b")],
+)
+def test_what_is_inside_a_stored_value_is_not_there_nor_missing_but_out_of_reach(path: Path) -> None:
+    with pytest.raises(BlobReachedError, match=r"^nodes\.get\.(body|parts\[0\]) is a map of 52,000,000 bytes in blob"):
+        reach(path, STORED)
+
+
+def test_a_reference_to_a_stored_value_is_filled_in_as_it_is() -> None:
+    assert fill_exact({"a": ["{{ nodes.get.body }}"]}, STORED) == {"a": [BLOB]}
+
+
+def test_filling_in_what_is_inside_a_stored_value_tells_so_and_not_that_it_is_missing() -> None:
+    with pytest.raises(BlobReachedError) as caught:
+        fill_exact(["{{ nodes.get.body.rows }}"], STORED)
+
+    assert caught.value.details["reference"] == "nodes.get.body.rows"
+
+
+def test_of_a_stored_value_the_reference_is_picked_however_far_below_it_the_path_goes() -> None:
+    paths: list[Path] = [
+        ("nodes", "get", "body", "rows", "first"),
+        ("nodes", "get", "body", "count"),
+        ("nodes", "get", "parts", 0, "a"),
+        ("nodes", "get", "status"),
+    ]
+
+    assert pick(paths, STORED) == STORED

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from activities.weight import is_long
+from orchestrator.graph.blobs import blob_reference
 
 TEMPLATE = "Dear {{ inputs.name }}, "
 
@@ -37,3 +38,9 @@ def test_many_or_large_templates_and_much_data_and_loops_within_loops_are_long(
     config: Any, values: dict[str, Any]
 ) -> None:
     assert is_long(config, values)
+
+
+def test_a_reference_to_blob_storage_is_always_long() -> None:
+    reference = blob_reference("ab" * 32 + ".json", 5, "string")
+
+    assert is_long("{{ nodes.a.text }}", {"nodes": {"a": {"text": reference}}})

@@ -14,11 +14,11 @@ __all__ = ["edges_are_allowed", "edges_are_unique", "edges_lead_somewhere", "not
 def edges_lead_somewhere(draft: Draft) -> Iterator[Issue]:
     """DEF031."""
     for link in draft.links:
-        ends = [] if link.exclusive else [("from", link.source)]
+        ends = [] if link.exclusive or link.kind != "normal" else [("from", link.source)]
         for field, name in [*ends, ("to", link.target)]:
             if name not in draft.known_ids:
-                otherwise = link.path[-1] == "otherwise"
-                path = link.path if otherwise else (*link.path, field)
+                whole = link.kind != "normal" or link.path[-1] == "otherwise"
+                path = link.path if whole else (*link.path, field)
                 hint = did_you_mean(name, sorted(draft.known_ids))
                 yield draft.issue("DEF031", path, f"There is no node `{name}`", hint)
 
@@ -27,7 +27,7 @@ def edges_are_unique(draft: Draft) -> Iterator[Issue]:
     """DEF032."""
     seen: set[tuple[str, str, str | None]] = set()
     for link in draft.links:
-        if link.exclusive:
+        if link.exclusive or link.kind != "normal":
             continue
         key = (link.source, link.target, link.when)
         if key in seen:
@@ -38,6 +38,8 @@ def edges_are_unique(draft: Draft) -> Iterator[Issue]:
 def edges_are_allowed(draft: Draft) -> Iterator[Issue]:
     """DEF033 and DEF038."""
     for link in draft.links:
+        if link.kind != "normal":
+            continue
         if link.source == link.target and link.max_visits is None:
             yield draft.issue("DEF033", link.path, f"`{link.source}` leads to itself without an end", _bound(link))
         node = draft.nodes.get(link.source)
@@ -57,6 +59,6 @@ def nothing_stands_alone(draft: Draft) -> Iterator[Issue]:
         return
     joined = {name for link in draft.links for name in (link.source, link.target)}
     for index, node in enumerate(draft.definition.nodes):
-        if node.id not in joined:
+        if node.id not in joined and node.id not in draft.roles:
             message = f"Nothing leads to `{node.id}`, and it leads nowhere"
             yield draft.issue("DEF039", draft.node_path(index), message, "Add an edge, or remove the node.")

@@ -17,8 +17,8 @@ def cycles_have_bounds(draft: Draft) -> Iterator[Issue]:
         return
     flow = draft.flow
     cycle = flow.cycle()
-    if len(cycle) == 1:
-        return  # DEF033 says it better
+    if len(cycle) == 1 or any(flow.links[index].kind != "normal" for index in cycle):
+        return  # DEF033 and DEF041 say it better
     names = [flow.ids[flow.ends[index][0]] for index in cycle]
     start = min(range(len(cycle)), key=lambda at: flow.ends[cycle[at]][0])
     ring = [*names[start:], *names[:start], names[start]]

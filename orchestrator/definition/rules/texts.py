@@ -7,19 +7,23 @@ from orchestrator.contracts import RunContext
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.inputs import always_there
 from orchestrator.definition.references import Place, Read, places, read
+from orchestrator.definition.rules.timing import guard, is_route, node_reference, undone_by, unknown_field
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import ExpressionError, ExpressionSyntaxError, Issue, TemplateError
 from orchestrator.graph.expressions import parser, references
-from orchestrator.graph.values import format_path
-from orchestrator.node_types import NODE_TYPES
+from orchestrator.templating import is_template
 
 __all__ = ["texts_are_sound"]
 
 _ROOTS: Final = ("inputs", "nodes", "state", "context", "run", "output")
+_ITEM_ROOTS: Final = ("item", "index")
+_ITEM: Final = (
+    "`item` and `index` are there only in the `inputs` and in the `do` of a `ForEach`, not in a graph within it."
+)
 _RUN_FIELDS: Final = ("id", "definition", "version")
-_CONDITIONS: Final = ("when", "where", "until")
-_GUARD_CEL: Final = "Guard it: `has({0}) && …`."
-_GUARD_TEMPLATE: Final = "Guard it: `{{{{ {1} if {0} is defined else '' }}}}`."
+_END_FIELDS: Final = ("status", "error")
+_TYPES: Final = {"when": "bool", "where": "bool", "items": "list"}
+_WANTED: Final = {"bool": "A condition must be true or false", "list": "`items` must be a list"}
 
 
 def texts_are_sound(draft: Draft) -> Iterator[Issue]:
@@ -32,7 +36,9 @@ def texts_are_sound(draft: Draft) -> Iterator[Issue]:
             continue
         except ExpressionError as error:
             at = f" (at {error.line}:{error.column} in it)" if isinstance(error, ExpressionSyntaxError) else ""
-            yield draft.issue("DEF051", place.path, f"This expression cannot be read: {error.message}{at}")
+            hint = "An expression has no `{{ }}`: write `inputs.list`, not `{{ inputs.list }}`."
+            hint = hint if is_template(place.text) else None
+            yield draft.issue("DEF051", place.path, f"This expression cannot be read: {error.message}{at}", hint)
             continue
         if place.cel:
             yield from _types(draft, place)
@@ -43,9 +49,9 @@ def _types(draft: Draft, place: Place) -> Iterator[Issue]:
     ast = parser.parse(place.text)
     for problem in references.check(ast):
         yield draft.issue("DEF052", place.path, f"This expression cannot work: {problem}")
-    found = references.result_type(ast)
-    if place.path[-1] in _CONDITIONS and found not in ("bool", None):
-        message = f"A condition must be true or false; this one is always of type {found}"
+    found, wanted = references.result_type(ast), _TYPES.get(str(place.path[-1]))
+    if wanted is not None and found not in (wanted, None):
+        message = f"{_WANTED[wanted]}; this is always of type {found}"
         yield draft.issue("DEF052", place.path, message)
 
 
@@ -60,16 +66,21 @@ def _references(draft: Draft, place: Place, reads: tuple[Read, ...]) -> Iterator
 
 def _reference(draft: Draft, place: Place, found: Read) -> Iterator[Issue]:
     root = str(found.path[0])
+    more = (*draft.roots, *place.roots)
     if place.names is not None:
         if root not in place.names:
             hint = f"It sees only {', '.join(f'`{name}`' for name in place.names)}; hand data in through `input`."
             yield draft.issue("DEF053", place.path, f"There is no `{root}` in this expression", hint)
         return
+    if root in more:
+        return
     if root not in _ROOTS:
-        hint = did_you_mean(root, _ROOTS) or f"A reference begins with one of {', '.join(_ROOTS)}."
+        known = (*_ROOTS, *more)
+        hint = _ITEM if root in _ITEM_ROOTS else did_you_mean(root, known)
+        hint = hint or f"A reference begins with one of {', '.join(known)}."
         yield draft.issue("DEF053", place.path, f"There is no `{root}` to refer to", hint)
     elif root == "nodes":
-        yield from _node_reference(draft, place, found)
+        yield from node_reference(draft, place, found)
     elif root == "output":
         yield from _output_reference(draft, place, found)
     else:
@@ -81,85 +92,38 @@ def _named_reference(draft: Draft, place: Place, found: Read, root: str) -> Iter
         "inputs": draft.definition.inputs,
         "state": draft.definition.state,
         "context": RunContext.model_fields,
-        "run": _RUN_FIELDS,
+        "run": (*_RUN_FIELDS, *(_END_FIELDS if _closes(draft, place) else ())),
     }[root]
     if len(found.path) == 1 or root in draft.lost:
         return
     name = str(found.path[1])
     if name not in names:
         what = {"inputs": "input", "state": "channel", "context": "field of the context", "run": "field of the run"}
-        yield draft.issue("DEF053", place.path, f"There is no {what[root]} `{name}`", did_you_mean(name, names))
+        hint = did_you_mean(name, names)
+        if root == "run" and name in _END_FIELDS:
+            hint = f"`run.{name}` is there only in the nodes of `finally`."
+        elif root == "inputs" and draft.depth:
+            hint = f"Hand it in: `inputs: {{{name}: …}}` of the node around. {hint or ''}".rstrip()
+        yield draft.issue("DEF053", place.path, f"There is no {what[root]} `{name}`", hint)
     elif root == "inputs" and not found.guarded and not always_there(draft.definition.inputs[name]):
         message = f"The input `{name}` may be left out, and has no default"
-        yield draft.issue("DEF055", place.path, message, _guard(place, f"inputs.{name}", found))
+        yield draft.issue("DEF055", place.path, message, guard(place, f"inputs.{name}", found))
 
 
-def _is_route(place: Place) -> bool:
-    """Whether the node's own output is decided by this very condition, and so not there when it is read."""
-    return place.role == "way" and place.path[0] == "nodes"
+def _closes(draft: Draft, place: Place) -> bool:
+    return place.node is not None and draft.roles.get(draft.definition.nodes[place.node].id) == "finally"
 
 
 def _output_reference(draft: Draft, place: Place, found: Read) -> Iterator[Issue]:
-    if _is_route(place):
+    undone = undone_by(draft, place.node) if place.role == "config" else []
+    if is_route(place):
         message = "`output` is not there yet: the routes decide what it is"
         yield draft.issue("DEF053", place.path, message, "Refer to the node before: `nodes.<id>`.")
-    elif place.role not in ("write", "way"):
+    elif place.role not in ("write", "way") and not undone:
         message = "`output` is there only in a node's own `write`, and in the conditions of its edges"
         yield draft.issue("DEF053", place.path, message, "Write `nodes.<id>` instead.")
     elif place.node is not None and len(found.path) > 1:
-        yield from _field(draft, place, draft.definition.nodes[place.node].id, str(found.path[1]), "output")
-
-
-def _node_reference(draft: Draft, place: Place, found: Read) -> Iterator[Issue]:
-    if len(found.path) == 1:
-        yield draft.issue("DEF053", place.path, "`nodes` must be followed by the id of a node", "Write `nodes.<id>`.")
-        return
-    name = str(found.path[1])
-    if name not in draft.known_ids:
-        hint = did_you_mean(name, sorted(draft.known_ids))
-        yield draft.issue("DEF053", place.path, f"There is no node `{name}`", hint)
-        return
-    if name not in draft.nodes:
-        return
-    if len(found.path) > 2:  # noqa: PLR2004 - nodes.<id>.<field>
-        yield from _field(draft, place, name, str(found.path[2]), f"nodes.{name}")
-    if draft.sound and draft.flow.acyclic:
-        yield from _timing(draft, place, found, name)
-
-
-def _field(draft: Draft, place: Place, name: str, field: str, shown: str) -> Iterator[Issue]:
-    kind = NODE_TYPES.get(draft.nodes[name].type)
-    if kind is None or kind.outputs is None or field in (*kind.outputs, "visits"):
-        return
-    hint = did_you_mean(field, kind.outputs)
-    yield draft.issue("DEF054", place.path, f"`{shown}` is a `{kind.name}` and has no field `{field}`", hint)
-
-
-def _timing(draft: Draft, place: Place, found: Read, name: str) -> Iterator[Issue]:
-    flow, number = draft.flow, draft.flow.numbers[name]
-    if place.node == number and place.role == "write":
-        yield draft.issue("DEF056", place.path, f"`{name}` refers to itself", "Write `output` instead.")
-        return
-    own = place.role == "config" or _is_route(place)
-    if place.node == number and own and not any(loop.body >> number & 1 for loop in flow.loops):
-        yield draft.issue("DEF056", place.path, f"`{name}` refers to its own output, which is not there yet")
-        return
-    certain, when = _certain(draft, place)
-    if not found.guarded and not certain >> number & 1:
-        message = f"`{name}` has not always finished {when}: it may have been skipped, or come later"
-        yield draft.issue("DEF055", place.path, message, _guard(place, f"nodes.{name}", found))
-
-
-def _certain(draft: Draft, place: Place) -> tuple[int, str]:
-    """The mask of the nodes that have certainly finished when a place is read, and when that is, in words."""
-    if place.node is None:
-        return draft.certainty.at_the_end, "when the run ends"
-    before, name = draft.certainty.before[place.node], draft.flow.ids[place.node]
-    if place.role == "way" and not _is_route(place):
-        return before | 1 << place.node, f"when `{name}` has finished"
-    # What a node writes is worked out once it has finished, from what was there when it started.
-    return before, f"before `{name}` starts"
-
-
-def _guard(place: Place, name: str, found: Read) -> str:
-    return (_GUARD_CEL if place.cel else _GUARD_TEMPLATE).format(name, format_path(found.path))
+        for number in undone or [place.node]:
+            name = draft.definition.nodes[number].id
+            shown = f"output` of `{name}" if undone else "output"
+            yield from unknown_field(draft, place, name, str(found.path[1]), shown)

@@ -98,11 +98,12 @@ def _gives_text(text: str) -> bool:
 
 
 def answers_have_schemas(draft: Draft) -> Iterator[Issue]:
-    """DEF060, for what a `UserInput` takes as an answer."""
+    """DEF060, for what a `UserInput` takes as an answer, and an `Approval` as a changed proposal."""
     for index, node in enumerate(draft.definition.nodes):
-        answer = node.config.get("answer")
-        if node.type == "UserInput" and isinstance(answer, dict):
-            yield from _schema(draft, (*draft.node_path(index), "config", "answer"), cast("dict[str, Any]", answer))
+        field = {"UserInput": "answer", "Approval": "form"}.get(node.type, "")
+        schema = node.config.get(field)
+        if isinstance(schema, dict):
+            yield from _schema(draft, (*draft.node_path(index), "config", field), cast("dict[str, Any]", schema))
 
 
 def channels_fit(draft: Draft) -> Iterator[Issue]:

@@ -23,6 +23,7 @@ from orchestrator.graph.expressions.runtime import (
     article,
     as_key,
     charge,
+    in_storage,
 )
 
 __all__ = ["Compiler", "weight"]
@@ -177,7 +178,18 @@ class Compiler:
         left, right = self.compile(left_node, scope), self.compile(right_node, scope)
         if sign == "==" and isinstance(right_node, str):
             return lambda env: left(env) == right_node
-        return lambda env: operation(env, left(env), right(env))
+
+        def operate(env: Env) -> Any:
+            one, other = left(env), right(env)
+            try:
+                return operation(env, one, other)
+            except ExpressionBudgetError:
+                raise
+            except ExpressionError as error:
+                stored = in_storage(one, describe(left_node)) or in_storage(other, describe(right_node))
+                raise stored or error from None
+
+        return operate
 
     def logic(self, node: list[Any], scope: Scope) -> Thunk:
         """``&&`` and ``||``: one deciding operand settles it, whatever the others are, errors too."""
@@ -212,13 +224,13 @@ class Compiler:
         function = (METHODS if spelling == "method" else FUNCTIONS).get(name)
         if function is None:
             return _always(unknown(name, method=spelling == "method"))
-        return _applied(function, arguments)
+        return _applied(function, arguments, tuple([describe(argument) for argument in argument_nodes]))
 
     def each(self, node: list[Any], scope: Scope) -> Thunk:
         _, kind, over_node, names, *body_nodes = node
         if not names:
             raise ValueError
-        over = self.compile(over_node, scope)
+        over = _within_reach(self.compile(over_node, scope), describe(over_node))
         slots = range(FIRST_SLOT + self.slots, FIRST_SLOT + self.slots + len(names))
         self.slots += len(names)
         bodies = self._all(body_nodes, {**scope, **dict(zip(names, slots, strict=True))})
@@ -262,9 +274,19 @@ def _always(message: str) -> Thunk:
     return fail
 
 
-def _applied(function: Function, arguments: tuple[Thunk, ...]) -> Thunk:
+def _within_reach(over: Thunk, where: str) -> Thunk:
+    def reached(env: Env) -> Any:
+        value = over(env)
+        if stored := in_storage(value, where):
+            raise stored
+        return value
+
+    return reached
+
+
+def _applied(function: Function, arguments: tuple[Thunk, ...], places: tuple[str, ...]) -> Thunk:
     wrong = function.miscounted(len(arguments))
     if wrong is not None:
         return _always(wrong)
     apply = function.apply
-    return lambda env: apply(env, *function.checked(env, [argument(env) for argument in arguments]))
+    return lambda env: apply(env, *function.checked([argument(env) for argument in arguments], places))

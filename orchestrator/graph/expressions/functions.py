@@ -7,7 +7,7 @@ from typing import Any, cast
 from orchestrator.errors import ExpressionError
 from orchestrator.graph.expressions import conversions, lists, mathematics, strings
 from orchestrator.graph.expressions.formatting import format_text
-from orchestrator.graph.expressions.runtime import Env, article, integer, nearest
+from orchestrator.graph.expressions.runtime import Env, article, in_storage, integer, nearest
 
 __all__ = ["FUNCTIONS", "METHODS", "Function", "unknown"]
 
@@ -49,13 +49,15 @@ class Function:
         plural = "" if fewest == most - hidden == 1 or wanted == "at least 1" else "s"
         return f"`{self.name}` takes {wanted} argument{plural}, not {count - hidden}"
 
-    def checked(self, _env: Env, arguments: list[Any]) -> list[Any]:
-        """``arguments`` as ``apply`` wants them.
+    def checked(self, arguments: list[Any], places: tuple[str, ...]) -> list[Any]:
+        """``arguments``, which the author wrote as ``places``, as ``apply`` wants them.
 
         Raises:
-            ExpressionError: One is of the wrong type.
+            ExpressionError: One is of the wrong type, or in blob storage.
         """
         for position, value in enumerate(arguments):
+            if value.__class__ is dict and (stored := in_storage(value, places[position])):
+                raise stored
             wanted = self.takes[min(position, len(self.takes) - 1)]
             if wanted == "int":
                 arguments[position] = integer(value, self._which(position))

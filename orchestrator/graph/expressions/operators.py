@@ -15,6 +15,7 @@ from orchestrator.graph.expressions.runtime import (
     charge,
     equal,
     from_key,
+    in_storage,
     integer,
     less,
 )
@@ -114,6 +115,8 @@ def _contained(env: Env, left: Any, right: Any) -> bool:
         charge(env, len(items))
         return any(equal(env, left, item) for item in items)
     if type(right) is dict:
+        if stored := in_storage(right, "what is on the right of `in`"):
+            raise stored
         key = as_key(left)
         return key is not None and key in right
     raise ExpressionError(f"`in` needs a list or a map on its right, not {article(right)}")
@@ -150,7 +153,7 @@ def field(base: Any, name: str, where: str) -> Any:
         fields = cast("dict[str, Any]", base)
         if name in fields:
             return fields[name]
-        raise MissingError(f"{where} has no field `{name}`", name, fields)
+        raise in_storage(fields, where) or MissingError(f"{where} has no field `{name}`", name, fields)
     raise ExpressionError(f"{where} is {article(base)} and has no fields, so no `{name}`")
 
 
@@ -161,7 +164,10 @@ def has(base: Any, name: str, where: str) -> bool:
         ExpressionError: ``base`` is no map.
     """
     if isinstance(base, dict):
-        return name in base
+        fields = cast("dict[str, Any]", base)
+        if name not in fields and (stored := in_storage(fields, where)):
+            raise stored
+        return name in fields
     raise ExpressionError(f"{where} is {article(base)} and has no fields, so no `{name}`")
 
 
@@ -183,5 +189,5 @@ def index(base: Any, key: Any, where: str) -> Any:
         if wanted in entries:
             return entries[wanted]
         shown = str(from_key(wanted))
-        raise MissingError(f"{where} has no key `{shown[:64]}`", shown, entries)
+        raise in_storage(entries, where) or MissingError(f"{where} has no key `{shown[:64]}`", shown, entries)
     raise ExpressionError(f"{where} is {article(base)} and has no elements")

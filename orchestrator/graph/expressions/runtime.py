@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, TypeAlias, cast
 
 from orchestrator.errors import ExpressionBudgetError, ExpressionError
+from orchestrator.graph.blobs import blob_of, describe
 
 __all__ = [
     "BINDINGS",
@@ -25,6 +26,7 @@ __all__ = [
     "charge",
     "equal",
     "from_key",
+    "in_storage",
     "integer",
     "kind",
     "less",
@@ -58,6 +60,10 @@ _KINDS: dict[type, str] = {
     dict: "map",
     type(None): "null_type",
 }
+
+
+_LARGE_TYPES: dict[type, str] = {str: "string", list: "array", dict: "object"}
+"""What a reference to blob storage calls the kinds of value that can be there."""
 
 
 class MissingError(ExpressionError):
@@ -103,8 +109,22 @@ def kind(value: Any) -> str:
 
 def article(value: Any) -> str:
     """The type of ``value`` with its article, for messages."""
+    if (blob := blob_of(value)) is not None:
+        return describe(blob)
     name = kind(value)
     return "null" if name == "null_type" else f"an {name}" if name == "int" else f"a {name}"
+
+
+def in_storage(value: Any, where: str) -> ExpressionError | None:
+    """The error of looking into ``value``, written as ``where``, when it is in blob storage; else none."""
+    blob = blob_of(value)
+    if blob is None:
+        return None
+    return ExpressionError(
+        f"{where} is {describe(blob)}, which an expression cannot look into; have a Transform node compute what is "
+        "needed of it",
+        details={"blob": blob.key},
+    )
 
 
 class BoolKey:
@@ -151,13 +171,15 @@ def integer(value: Any, what: str) -> int:
 def equal(env: Env, left: Any, right: Any, depth: int = 0) -> bool:
     """Whether two values are equal: numbers by value whatever their type, all else only within one type."""
     left_type, right_type = left.__class__, right.__class__
-    if left_type is str:
-        charge(env, len(left) // 100 if right_type is str else 0)
-        return right_type is str and left == right
     if left_type in {int, float}:
         return right_type in {int, float} and left == right
+    if dict in {left_type, right_type} and (told := _equal_in_storage(left, right)) is not None:
+        return told
     if left_type is not right_type:
         return False
+    if left_type is not list and left_type is not dict:
+        charge(env, len(left) // 100 if left_type is str else 0)
+        return left == right
     if depth > _MAX_NESTING:
         raise ExpressionBudgetError(f"values nested more than {_MAX_NESTING} deep cannot be compared")
     if left_type is list:
@@ -165,12 +187,27 @@ def equal(env: Env, left: Any, right: Any, depth: int = 0) -> bool:
         return len(left) == len(right) and all(
             equal(env, one, other, depth + 1) for one, other in zip(left, right, strict=True)
         )
-    if left_type is dict:
-        charge(env, 1 + min(len(left), len(right)))
-        return len(left) == len(right) and all(
-            key in right and equal(env, value, right[key], depth + 1) for key, value in left.items()
-        )
-    return left == right
+    charge(env, 1 + min(len(left), len(right)))
+    return len(left) == len(right) and all(
+        key in right and equal(env, value, right[key], depth + 1) for key, value in left.items()
+    )
+
+
+def _equal_in_storage(left: Any, right: Any) -> bool | None:
+    """Whether two values are equal of which at least one is in blob storage; none when neither is.
+
+    Raises:
+        ExpressionError: It cannot be told from here.
+    """
+    one, other = blob_of(left), blob_of(right)
+    if one is None and other is None:
+        return None
+    if one == other:
+        return True
+    types = [blob.type if blob else _LARGE_TYPES.get(value.__class__) for blob, value in ((one, left), (other, right))]
+    if types[0] != types[1]:
+        return False
+    raise ExpressionError(f"{article(left)} cannot be compared with {article(right)}")
 
 
 def less(env: Env, left: Any, right: Any, sign: str) -> bool:

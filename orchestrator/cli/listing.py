@@ -1,0 +1,91 @@
+"""Does what ``list`` asks for."""
+
+from collections.abc import Sequence
+
+from orchestrator.cli.output import data, say, shown_time, table
+from orchestrator.cli.session import Session, on_server
+from orchestrator.cli.standing import age, command, error_line
+from orchestrator.client import Trouble
+from orchestrator.contracts import visit_label
+from orchestrator.statuses import ListedStatus
+from orchestrator.summaries import RunSummary
+
+__all__ = ["list_runs", "reason"]
+
+_COLUMNS = ("run", "status", "definition", "at node", "tenant", "started")
+_TROUBLE_COLUMNS = ("run", "definition", "at node", "for", "problem", "tenant", "started")
+
+
+def list_runs(*, status: ListedStatus | None, name: str | None, limit: int, as_json: bool) -> None:
+    """Print the newest runs."""
+    if status == "needs_attention":
+        _troubled(name, limit, as_json=as_json)
+        return
+    rows = on_server(lambda session: session.orchestrator.runs(status=status, name=name, limit=limit))
+    if as_json:
+        data([row.model_dump(mode="json") for row in rows])
+        return
+    shown = (
+        (row.id, row.status, row.definition or "", row.current_node or "", row.tenant or "", shown_time(row.started))
+        for row in rows
+    )
+    table(_COLUMNS, shown)
+    if not rows:
+        say("no runs")
+
+
+def _troubled(name: str | None, limit: int, *, as_json: bool) -> None:
+    """Print the runs that need attention, each with what is wrong and since when."""
+
+    async def look(session: Session) -> list[tuple[RunSummary, Trouble]]:
+        runs = session.orchestrator
+        rows = await runs.runs(status="needs_attention", name=name, limit=limit)
+        found = [trouble async for trouble in runs.troubles([row.id for row in rows])]
+        return list(zip(rows, found, strict=True))
+
+    found = on_server(look)
+    if as_json:
+        data([_as_data(row, trouble) for row, trouble in found])
+        return
+    table(_TROUBLE_COLUMNS, (_row(row, trouble) for row, trouble in found))
+    _notes([trouble for _, trouble in found])
+    if found:
+        say(
+            f"`{command('status', found[0][0].id)}` shows a run in full, `orchestrator resolve --all` resolves them all"
+        )
+    else:
+        say("no run needs attention")
+
+
+def _as_data(row: RunSummary, trouble: Trouble) -> dict[str, object]:
+    first = trouble.first
+    return {
+        **row.model_dump(mode="json"),
+        "problem": first.model_dump(mode="json") if first else None,
+        **trouble.model_dump(mode="json", exclude={"run"}),
+    }
+
+
+def _row(row: RunSummary, trouble: Trouble) -> tuple[str, ...]:
+    first = trouble.first
+    node = visit_label(first.node, first.visit) if first else row.current_node or ""
+    since = age(first.since) if first else ""
+    return (row.id, row.definition or "", node, since, reason(trouble), row.tenant or "", shown_time(row.started))
+
+
+def reason(trouble: Trouble) -> str:
+    """What is wrong with a run, in one line: its oldest problem, and how many others there are."""
+    if trouble.unknown is not None:
+        return "(not known: the run did not answer)"
+    if trouble.first is None:
+        return "(resolved meanwhile)"
+    nodes = len(trouble.parked) + sum(len(child.parked) for child in trouble.children)
+    others = f" (and {nodes - 1} more)" if nodes > 1 else ""
+    inside = "" if trouble.parked else f"in its child run {trouble.children[0].run}: "
+    return f"{inside}{error_line(trouble.first)}{others}"
+
+
+def _notes(troubles: Sequence[Trouble]) -> None:
+    """Say once why runs did not answer."""
+    for message in dict.fromkeys(trouble.unknown.message for trouble in troubles if trouble.unknown is not None):
+        say(f"note: {message}")

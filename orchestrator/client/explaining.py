@@ -1,0 +1,119 @@
+"""What the errors of the server, and the ends of runs, mean."""
+
+import contextlib
+from typing import NoReturn, cast
+
+from pydantic import ValidationError
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+from temporalio.service import RPCError, RPCStatusCode
+
+from orchestrator.contracts import ErrorInfo, RunResult
+from orchestrator.errors import (
+    AnswerError,
+    InputError,
+    LimitError,
+    MessageError,
+    NothingAwaitedError,
+    NotParkedError,
+    OrchestratorError,
+    RequestError,
+    RunNotFoundError,
+    RunTimeoutError,
+    ServerUnavailableError,
+    SettingsError,
+    TooLargeError,
+    WorkerMissingError,
+)
+
+__all__ = ["ended", "explain", "nobody_answers", "refused", "told"]
+
+_REFUSALS: dict[str, type[OrchestratorError]] = {
+    error.code: error
+    for error in (
+        MessageError,
+        AnswerError,
+        NothingAwaitedError,
+        NotParkedError,
+        RequestError,
+        InputError,
+        LimitError,
+        TooLargeError,
+    )
+}
+
+
+def nobody_answers(task_queue: str) -> WorkerMissingError:
+    """What to say when no worker took what was asked of a run."""
+    return WorkerMissingError(
+        f"no worker answers on the task queue `{task_queue}`; start one (`orchestrator dev`, or "
+        "`python worker.py`). Nothing is lost: runs go on when one is there"
+    )
+
+
+def explain(
+    error: RPCError,
+    run_id: str,
+    *,
+    namespace: str,
+    task_queue: str,
+    over: type[MessageError] = NothingAwaitedError,
+) -> NoReturn:
+    """Raise what an error of the server means; ``over`` is what it means that the run has ended."""
+    match error.status:
+        case RPCStatusCode.NOT_FOUND if _is_of_namespace(error):
+            raise SettingsError(
+                f"the Temporal server has no namespace `{namespace}`; set TEMPORAL_NAMESPACE to one "
+                "that it has, or have it made"
+            ) from error
+        case RPCStatusCode.NOT_FOUND if "completed" in error.message:
+            raise over(f"the run `{run_id}` has ended") from error
+        case RPCStatusCode.NOT_FOUND:
+            raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from error
+        case RPCStatusCode.FAILED_PRECONDITION | RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
+            raise nobody_answers(task_queue) from error
+        case RPCStatusCode.UNAVAILABLE:
+            raise ServerUnavailableError(f"the Temporal server cannot be reached: {error.message}") from error
+        case _:
+            raise RequestError(f"the Temporal server refused the request: {error.message}") from error
+
+
+def _is_of_namespace(error: RPCError) -> bool:
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
+
+
+def told(failure: WorkflowFailureError) -> RunResult | None:
+    """The result that a failed run gave; none if it gave none."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError) and cause.details:
+        with contextlib.suppress(ValidationError):
+            return RunResult.model_validate(cause.details[0])
+    return None
+
+
+def ended(failure: WorkflowFailureError, last: RunResult) -> RunResult:
+    """What a run that gave no result ended with, ``last`` being what it said before."""
+    cause = failure.cause
+    if isinstance(cause, CancelledError):
+        return last.model_copy(update={"status": "cancelled"})
+    status, info = "failed", ErrorInfo(code="INTERNAL", message=str(cause))
+    if isinstance(cause, TerminatedError):
+        info = ErrorInfo(code="TERMINATED", message="somebody terminated the run")
+    elif isinstance(cause, TemporalTimeoutError):
+        status = "timed_out"
+        info = ErrorInfo(
+            code=RunTimeoutError.code, message="the run took longer than whoever started it let Temporal wait"
+        )
+    return last.model_copy(update={"status": status, "error": info})
+
+
+def refused(failure: WorkflowUpdateFailedError) -> NoReturn:
+    """Raise why a run refused an update, as the error that the run itself raised."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        found = cause.details[0] if cause.details else None
+        details = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+        raise _REFUSALS.get(cause.type or "", MessageError)(cause.message, details=details) from failure
+    raise MessageError(f"the run refused it: {cause}") from failure

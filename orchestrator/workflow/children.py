@@ -1,0 +1,135 @@
+"""Performs a Subworkflow of ``mode: child``: a run of its own, whose end this one waits for.
+
+The child outlives its parent's continue-as-new (its close policy is to abandon): the parent cancels it by itself, and
+afterwards finds it again by an activity that waits for its end.
+"""
+
+import asyncio
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+)
+
+from orchestrator.contracts import (
+    WORKFLOW_TYPE,
+    ChildRun,
+    LimitsRequest,
+    ParentRun,
+    RunRequest,
+    RunResult,
+    visit_label,
+)
+from orchestrator.errors import LimitError, NodeError
+from orchestrator.graph.index import Node
+from orchestrator.graph.scope import Running, Scope
+from orchestrator.workflow.run import Run, Ticket
+
+__all__ = ["MOST_DEPTH", "run_child"]
+
+MOST_DEPTH = 10
+"""How deep runs may start runs."""
+
+
+async def run_child(run: Run, scope: Scope, node: Node, running: Running, ticket: Ticket) -> dict[str, Any]:
+    """Run the child to its end. Returns its outputs.
+
+    Raises:
+        NodeError: It failed, or was cancelled or terminated.
+        LimitError: It would be nested too deep.
+    """
+    label = visit_label(f"{scope.path}{node.plan.id}", running.visit)
+    waiting: asyncio.Future[Any] | None = None
+    if "child" not in running.kept:
+        waiting = await _start(run, scope, node, running, label)
+    run_id: str = running.kept["child"]
+    child = ChildRun(node=f"{scope.path}{node.plan.id}", visit=running.visit, run=run_id)
+    run.children.setdefault(label, child)
+    ticket.rest()
+    try:
+        result = await (waiting if waiting is not None else _found_again(run, run_id, label))
+    except FailureError as error:
+        ticket.wake()
+        raise _told(error, run_id) from None
+    finally:
+        run.children.pop(label, None)
+    ticket.wake()
+    ended = RunResult.model_validate(result)
+    run.visits.add(node.plan.id, ended.usage)
+    return ended.outputs
+
+
+async def _start(run: Run, scope: Scope, node: Node, running: Running, label: str) -> asyncio.Future[Any] | None:
+    """Start the child. Returns what resolves with its result; none where it runs already, after a reset."""
+    depth = (run.parent.depth if run.parent else 0) + 1
+    if depth > MOST_DEPTH:
+        raise LimitError(f"runs start runs more than {MOST_DEPTH} deep; does `{node.plan.config.value}` call itself?")
+    info = workflow.info()
+    config = await run.visits.config(scope, node.plan, running)
+    inputs = await run.visits.value(scope.data.roots(), node.plan.inputs, f"{label}:inputs")
+    again = f"~{running.tries}" if running.tries > 1 else ""
+    run_id = f"{info.workflow_id}/{label}{again}/{info.first_execution_run_id[:8]}"
+    request = RunRequest(
+        definition=config["definition"],
+        inputs=inputs,
+        context=run.context,
+        limits=_limits(run),
+        parent=ParentRun(run=info.workflow_id, node=label, depth=depth),
+    )
+    running.kept["child"] = run_id
+    try:
+        return await workflow.start_child_workflow(
+            WORKFLOW_TYPE,
+            request,
+            id=run_id,
+            result_type=RunResult,
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=f"{label} of {info.workflow_id}"[:200],
+        )
+    except WorkflowAlreadyStartedError:
+        return None
+
+
+def _limits(run: Run) -> LimitsRequest:
+    left = None if run.deadline is None else max(1.0, run.deadline - workflow.time())
+    limits = run.limits
+    return LimitsRequest(
+        steps=max(1, limits.steps - run.steps),
+        timeout=left,
+        max_parallel=limits.max_parallel,
+        cost_usd=limits.cost_usd,
+    )
+
+
+async def _found_again(run: Run, run_id: str, label: str) -> Any:
+    try:
+        return await run.dispatcher.await_run(run_id, label)
+    except asyncio.CancelledError:
+        await workflow.get_external_workflow_handle(run_id).cancel()
+        raise
+
+
+def _told(error: FailureError, run_id: str) -> Exception:
+    cause = error.cause if isinstance(error, (ChildWorkflowError, ActivityError)) else error
+    if isinstance(cause, ApplicationError):
+        details: dict[str, Any] = {"run": run_id}
+        if cause.details:
+            try:
+                result = RunResult.model_validate(cause.details[0])
+            except ValidationError:
+                pass  # it failed before it could say anything
+            else:
+                details["error"] = result.error.model_dump(mode="json") if result.error else None
+        return NodeError(f"its run `{run_id}` failed: {cause.message}", details=details)
+    how = "was cancelled" if isinstance(cause, CancelledError) else "ended without a result"
+    return NodeError(f"its run `{run_id}` {how}", details={"run": run_id})

@@ -1,0 +1,69 @@
+"""Makes what belongs to no node: the inputs and outputs of a scope. What fails parks, and is tried again."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from orchestrator.contracts import ErrorInfo, ResolveRequest
+from orchestrator.errors import OrchestratorError
+from orchestrator.graph.scope import Scope
+from orchestrator.workflow import dispatch
+from orchestrator.workflow.run import NodeFailure, Run, Ticket
+
+__all__ = ["Skipped", "persist"]
+
+
+class Skipped(Exception):  # noqa: N818 - somebody's decision, not an error
+    """Somebody gave it up."""
+
+
+async def persist(
+    run: Run,
+    ticket: Ticket,
+    where: str,
+    scope: Scope,
+    attempt: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    parks: bool,
+) -> dict[str, Any]:
+    """Do ``attempt`` until it succeeds or somebody decides otherwise.
+
+    Args:
+        run: The run.
+        ticket: Rests while parked.
+        where: The path under which it parks: ``outputs``, ``items[3]``.
+        scope: The scope whose inputs a ``resolve`` may change.
+        attempt: Makes it.
+        parks: Whether it parks at all; else it fails at once.
+
+    Raises:
+        NodeFailure: It failed for good.
+        Skipped: Somebody gave it up.
+    """
+    tries, kept = 1, dict[str, Any]()
+    while True:
+        try:
+            return await attempt()
+        except OrchestratorError as error:
+            info = ErrorInfo(code=error.code, message=error.message, node=where, visit=1, details=error.details)
+        except Exception as error:  # noqa: BLE001 - of rendering: whatever it is, it has one way to go
+            info = dispatch.error_info(error, where, 1)
+        run.failed(info, tries)
+        if not parks:
+            raise NodeFailure(info)
+        ticket.rest()
+        answer = await run.parking.park(info, tries, kept, lambda request: _check(scope, request))
+        ticket.wake()
+        match answer.action:
+            case "retry":
+                tries += 1
+                scope.change_inputs(answer.inputs)
+            case "override":
+                return answer.output or {}
+            case "skip":
+                raise Skipped
+            case _:
+                raise NodeFailure(info)
+
+
+def _check(scope: Scope, request: ResolveRequest) -> None:
+    scope.changed_inputs(request.inputs)

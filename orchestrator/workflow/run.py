@@ -1,0 +1,282 @@
+"""What all scopes of one run share: its services, its counts, and whether new visits may start."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from temporalio import workflow
+
+from orchestrator.contracts import ChildRun, ErrorInfo, ParentRun, Resolved, RunContext, visit_label
+from orchestrator.errors import LimitError
+from orchestrator.graph.index import Graph
+from orchestrator.workflow.dispatch import Dispatcher
+from orchestrator.workflow.inbox import Inbox
+from orchestrator.workflow.journal import MOST_SHOWN, Journal
+from orchestrator.workflow.pace import VISIT_WORK, Pace
+from orchestrator.workflow.parking import Parking
+from orchestrator.workflow.visits import Visits
+
+__all__ = ["Aside", "Hungry", "NodeFailure", "Run", "Ticket"]
+
+_MOST_HISTORY_EVENTS = 45_000  # the server terminates a run at 51,200
+_MOST_HISTORY_BYTES = 40_000_000  # the server terminates a run at 50 MB
+
+
+class NodeFailure(Exception):  # noqa: N818 - it carries the outcome of a node, it is not the error itself
+    """A visit failed for good, and nobody around it takes care of that."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(info.message)
+        self.info = info
+
+
+class Hungry(Protocol):
+    """Has something that may start as soon as there is room."""
+
+    def advance(self) -> None:
+        """Start what may start now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A visit of a node that stands aside of the graph, and all it needs to know. ``values`` is JSON."""
+
+    path: str
+    """What its activity and its side effects are known by: ``cleanup``, ``cancel:book#2``."""
+    node: str
+    body: str | None
+    """Key of the plan that the node stands in; none for the root."""
+    values: dict[str, Any]
+    undoes: str | None = None
+    """The visit that it undoes."""
+
+
+class Ticket:
+    """What something under way takes up. Resting, it can go on in another workflow run as it is.
+
+    Args:
+        run: The run.
+        works: It is a quick or work node.
+        visit: The scope's path, the node's id and the number of the visit; none for what is no visit.
+    """
+
+    def __init__(self, run: "Run", *, works: bool, visit: tuple[str, str, int] | None = None) -> None:
+        self.visit = visit
+        self._run = run
+        self._works = works
+        self._busy = True
+        run.busy += 1
+        run.working += works
+        if visit is not None:
+            run.visiting[self] = None
+
+    def rest(self) -> None:
+        """From now on it only waits."""
+        if self._busy:
+            self._busy = False
+            self._run.busy -= 1
+            self._run.working -= self._works
+            self._run.rested()
+
+    def wake(self) -> None:
+        """It has something to do again."""
+        if not self._busy:
+            self._busy = True
+            self._run.busy += 1
+            self._run.working += self._works
+
+    def give_back(self) -> None:
+        """It is over."""
+        self._run.visiting.pop(self, None)
+        self.rest()
+
+
+class Run:
+    """One run.
+
+    Args:
+        resolved: What it is pinned to.
+        graph: Its plan, indexed.
+        context: Who it is for.
+        parent: Whose child it is.
+        journal: Where events go.
+        inbox: Where questions wait.
+        changed: Called whenever the run comes to rest.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        graph: Graph,
+        context: RunContext,
+        parent: ParentRun | None,
+        journal: Journal,
+        inbox: Inbox,
+        changed: Callable[[], None],
+    ) -> None:
+        self.resolved = resolved
+        self.limits = resolved.limits
+        self.graph = graph
+        self.context = context
+        self.parent = parent
+        self.journal = journal
+        self.inbox = inbox
+        self.changed = changed
+        self.pace = Pace(self.kick)
+        self.dispatcher = Dispatcher(self.pace, resolved.heartbeat_timeout)
+        self.visits = Visits(self.dispatcher)
+        self.parking = Parking(journal, changed)
+        self.busy = 0
+        """Visits, and other tasks, that have to end or rest before the run can go on in another workflow run."""
+        self.working = 0
+        """Quick and work nodes under way: what ``max_parallel`` bounds."""
+        self.visiting: dict[Ticket, None] = {}
+        self.steps = 0
+        self.paused = False
+        self.rolling = False
+        """The run waits to go on in another workflow run, and starts nothing."""
+        self.undo: list[Aside] = []
+        """What would have to be undone, oldest first."""
+        self.left: list[Aside] = []
+        """``finally`` nodes of scopes that were left before their end."""
+        self.aside: list[ErrorInfo] = []
+        """What failed while the run was undoing and cleaning up."""
+        self.undone: list[str] = []
+        self.children: dict[str, ChildRun] = {}
+        self.deadline: float | None = None
+        """Seconds since 1970."""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._roll_after = 0
+        """Length of history before which the run does not try again to go on elsewhere."""
+        self._hungry: dict[Hungry, None] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The roots ``context`` and ``run``."""
+        plan = self.graph.plan
+        return {
+            "context": self.context.model_dump(mode="json"),
+            "run": {"id": workflow.info().workflow_id, "definition": plan.name, "version": plan.version},
+        }
+
+    @property
+    def under_way(self) -> Iterator[str]:
+        """The visits under way, oldest first; those inside a ForEach too."""
+        for ticket in self.visiting:
+            if ticket.visit is not None:
+                path, node, visit = ticket.visit
+                yield visit_label(f"{path}{node}", visit)
+
+    @property
+    def stands(self) -> bool:
+        """Nothing new may start: the run is over, paused, or about to go on elsewhere."""
+        return self.paused or self.rolling or self.done.done()
+
+    def admits(self, *, works: bool) -> bool:
+        """Whether one more visit may start now. If not, ``kick`` comes when one may."""
+        self.look_at_history()
+        if self.stands or (works and self.working >= self.limits.max_parallel):
+            return False
+        return not self.pace.tired()
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that is under way can go on in another workflow run as it is."""
+        return self.busy == 0 and workflow.all_handlers_finished()
+
+    def look_at_history(self) -> None:
+        """Let the run go on in another workflow run when its history is long enough."""
+        if self.rolling:
+            return
+        info = workflow.info()
+        length = info.get_current_history_length()
+        if length >= self._roll_after and (
+            length >= self.resolved.rollover.events or info.is_continue_as_new_suggested()
+        ):
+            self.rolling = True
+
+    def roll_later(self) -> None:
+        """Go on as before for a while: what is under way takes long. Unless the history is too long for that."""
+        length = workflow.info().get_current_history_length()
+        rollover = self.resolved.rollover
+        if length >= rollover.most_events:
+            return
+        self._roll_after = length + max(rollover.events // 4, 50)
+        self.rolling = False
+        self.kick()
+
+    def count(self) -> None:
+        """Note that a visit starts.
+
+        Raises:
+            LimitError: The run, or its history, has reached its end.
+        """
+        if self.steps >= self.limits.steps:
+            raise LimitError(f"the run has started {self.limits.steps} visits, its limit (limits.steps)")
+        info = workflow.info()
+        if info.get_current_history_length() > _MOST_HISTORY_EVENTS:
+            raise LimitError(f"the run's history has reached {_MOST_HISTORY_EVENTS:,} events")
+        if info.get_current_history_size() > _MOST_HISTORY_BYTES:
+            raise LimitError(f"the run's history has reached {_MOST_HISTORY_BYTES:,} bytes")
+        self.steps += 1
+        self.pace.work(VISIT_WORK)
+
+    def failed(self, info: ErrorInfo, tries: int) -> None:
+        """Note that a visit failed for good."""
+        about = {"code": info.code, "message": info.message[:MOST_SHOWN]}
+        self.journal.add("ERROR", info.node, info.visit, **about, **({"tries": tries} if tries > 1 else {}))
+
+    def want(self, hungry: Hungry, *, more: bool) -> None:
+        """Remember, or forget, that ``hungry`` has more to start than there was room for."""
+        if more:
+            self._hungry[hungry] = None
+        else:
+            self._hungry.pop(hungry, None)
+
+    def rested(self) -> None:
+        """There may be room for somebody else."""
+        if self._hungry and not self.stands:
+            self.spawn(self._feed())
+
+    async def _feed(self) -> None:
+        self.kick()
+
+    def kick(self) -> None:
+        """Let everything start that may start now."""
+        for hungry in list(self._hungry):
+            if self.stands:
+                return
+            hungry.advance()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a task of this run. A fault of ours in it fails the workflow task, where people see it."""
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+        return task
+
+    def abort(self, error: Exception) -> None:
+        """End the run with an error."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    async def stop(self) -> None:
+        """Cancel every task and wait until each has ended."""
+        self.pace.stop()
+        while self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - handed on, to whoever waits for the run
+            self.abort(error)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
