@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import httpx
 import temporalio.activity
@@ -25,6 +26,7 @@ from orchestrator import __version__
 from orchestrator.connect import connect, connection_config
 from orchestrator.contracts import Rollover
 from orchestrator.errors import OrchestratorError, ServerUnavailableError, SettingsError
+from orchestrator.fork import forked
 from orchestrator.leave import leave
 from orchestrator.logs import configure_logs
 from orchestrator.models import OPENAI, SIMULATED
@@ -70,7 +72,14 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
 def build_worker(client: Client, settings: Settings, *, dependencies: Dependencies) -> Worker:
     """The worker of production, demo and tests alike: not yet polling; use it as a context, or ``run_until``."""
     rollover = Rollover(events=settings.rollover_events)
-    resolve = ResolveDefinition(settings.definitions_dir, client, settings.heartbeat_timeout, rollover)
+    resolve = ResolveDefinition(
+        settings.definitions_dir,
+        client,
+        settings.heartbeat_timeout,
+        rollover,
+        partial(forked, client),
+        dependencies.blobs,
+    )
     return Worker(
         client,
         task_queue=settings.task_queue,

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 from temporalio import activity
@@ -16,11 +17,15 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.blobs import BlobStore
 from activities.runtime import translated
 from orchestrator.compiler import compile_definition
 from orchestrator.contracts import (
     MAX_PAYLOAD_BYTES,
     RESOLVE_ACTIVITY,
+    Carry,
+    ForkRequest,
+    Lineage,
     Resolved,
     Rollover,
     RunRequest,
@@ -33,12 +38,32 @@ from orchestrator.definition.loader import load_mapping
 from orchestrator.definition.model import Definition
 from orchestrator.definition.named import Find
 from orchestrator.errors import OrchestratorError, TooLargeError
+from orchestrator.graph.carried import Carried, pack
 from orchestrator.graph.plan import Plan, Retry
 
-__all__ = ["ResolveDefinition"]
+__all__ = ["Begin", "Fork", "ResolveDefinition"]
 
 _ATTRIBUTES_KEPT_S = 60.0
 _MOST_KEPT = 128
+_MOST_CARRIED = 300_000
+"""Characters of a forked run's state that stand in history, beside its plan."""
+_PAGE = 900_000
+
+
+class Begin(Protocol):
+    """Where a forked run begins."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def inputs(self) -> Mapping[str, Any]: ...
+    @property
+    def carried(self) -> Carried: ...
+    @property
+    def lineage(self) -> Lineage: ...
+
+
+Fork = Callable[[ForkRequest, Plan | None], Awaitable[Begin]]
 
 
 class ResolveDefinition:
@@ -49,15 +74,25 @@ class ResolveDefinition:
         client: To ask the server which search attributes it knows.
         heartbeat_timeout: Seconds; handed to each run for its work nodes.
         rollover: When runs go on in a new workflow run; handed to each.
+        fork: Finds out where a forked run begins.
+        blobs: Keeps what a forked run takes over, where it is too large for history.
     """
 
     def __init__(
-        self, library: Path, client: Client, heartbeat_timeout: float, rollover: Rollover | None = None
+        self,
+        library: Path,
+        client: Client,
+        heartbeat_timeout: float,
+        rollover: Rollover,
+        fork: Fork,
+        blobs: BlobStore,
     ) -> None:
         self._library = Library(library)
         self._client = client
         self._heartbeat_timeout = heartbeat_timeout
-        self._rollover = rollover or Rollover()
+        self._rollover = rollover
+        self._fork = fork
+        self._blobs = blobs
         self._attributes: tuple[str, ...] = ()
         self._attributes_until = 0.0
         self._compiled = _Compiled()
@@ -70,20 +105,42 @@ class ResolveDefinition:
             ApplicationError: Not retryable, where the request, the definition or the inputs are wrong.
         """
         try:
-            resolved = await asyncio.to_thread(self._resolve, request)
+            if request.fork is None:
+                resolved = await asyncio.to_thread(self._resolve, request)
+            else:
+                resolved = await self._resolve_fork(request, request.fork)
             return resolved.model_copy(update={"search_attributes": await self._registered()})
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
             raise translated(error, Retry()) from None
 
     def _resolve(self, request: RunRequest) -> Resolved:
         definition = self._find(request)
+        plan, plan_hash = self._plan(request, definition)
+        return self._resolved(request, plan, plan_hash, check_inputs(definition, request.inputs))
+
+    def _plan(self, request: RunRequest, definition: Definition) -> tuple[Plan, str]:
         # A definition sent with the run is a new one each time, so there is no use in keeping it.
         compiled = self._compiled.get if isinstance(request.definition, str) else _compile
-        plan, plan_hash = compiled(definition, self._library.find)
+        return compiled(definition, self._library.find)
+
+    async def _resolve_fork(self, request: RunRequest, fork: ForkRequest) -> Resolved:
+        plan = None
+        if not fork.own_definition:
+            plan, _ = await asyncio.to_thread(lambda: self._plan(request, self._find(request)))
+        begin = await self._fork(fork, plan)
+        text = pack(begin.carried)
+        carry = Carry(text=text)
+        if len(text) > _MOST_CARRIED:
+            parts = [text[start : start + _PAGE] for start in range(0, len(text), _PAGE)]
+            carry = Carry(pages=tuple([await self._blobs.put(to_json(part)) for part in parts]))
+        resolved = self._resolved(request, begin.plan, sha256(to_json(begin.plan)).hexdigest(), dict(begin.inputs))
+        return resolved.model_copy(update={"start": carry, "lineage": begin.lineage})
+
+    def _resolved(self, request: RunRequest, plan: Plan, plan_hash: str, inputs: dict[str, Any]) -> Resolved:
         resolved = Resolved(
             plan=plan,
             plan_hash=plan_hash,
-            inputs=check_inputs(definition, request.inputs),
+            inputs=inputs,
             limits=tighten(plan.limits, request.limits),
             heartbeat_timeout=self._heartbeat_timeout,
             rollover=self._rollover,

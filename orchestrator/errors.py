@@ -2,6 +2,7 @@
 
 OrchestratorError
 ├── RequestError                a start, query or message whose shape is wrong
+│   └── MigrationError          a run does not fit the definition it should go on with
 ├── DefinitionError             a definition that breaks rules (carries every issue)
 ├── DefinitionNotFoundError
 ├── InputError                  inputs that fail the definition's schema
@@ -48,6 +49,7 @@ __all__ = [
     "Issue",
     "LimitError",
     "MessageError",
+    "MigrationError",
     "NodeError",
     "NodeTimeoutError",
     "NotParkedError",
@@ -139,6 +141,12 @@ class Issue:
     def as_dict(self) -> dict[str, object]:
         """The issue as JSON, without what is not known."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+class MigrationError(RequestError):
+    """A run does not fit the definition that it should go on with."""
+
+    code = "DOES_NOT_FIT"
 
 
 class DefinitionError(OrchestratorError):

@@ -77,6 +77,7 @@ def worker_settings(task_queue: str, tmp_path: Path) -> Settings:
         _env_file=None,
         task_queue=task_queue,
         definitions_dir=definitions,
+        blob_dir=tmp_path / "blobs",
         sandboxed=True,
         heartbeat_timeout=2,
         sticky_timeout=1,

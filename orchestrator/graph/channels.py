@@ -14,6 +14,7 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from orchestrator.errors import NodeError, TooLargeError
+from orchestrator.graph.blobs import Blob, blob_of, describe
 from orchestrator.graph.plan import Channel, Reducer
 
 __all__ = ["MAX_CHANNEL_BYTES", "REDUCERS", "Channels", "fits", "json_type"]
@@ -51,8 +52,14 @@ def json_type(value: Any) -> str:
 
 def fits(value: Any, type_name: str) -> bool:
     """Whether a JSON value may stand in a channel of this type."""
-    actual = json_type(value)
+    blob = blob_of(value)
+    actual = json_type(value) if blob is None else blob.type
     return type_name in ("any", actual) or (type_name == "number" and actual == "integer")
+
+
+def _takes_whole(reducer: Reducer, blob: Blob) -> bool:
+    """Whether a value in blob storage can be written without looking into it; of a list, its items would be."""
+    return reducer == "replace" or (reducer in {"append", "union"} and blob.type != "array")
 
 
 def _items(value: Any) -> list[Any]:
@@ -199,6 +206,11 @@ class Channels:
             TooLargeError: The channel would take more than ``MAX_CHANNEL_BYTES`` bytes.
         """
         slot = self._slots[name]
+        if (blob := blob_of(value)) is not None and not _takes_whole(slot.channel.reducer, blob):
+            raise NodeError(
+                f"wrote {describe(blob)} into `state.{name}`, whose reducer `{slot.channel.reducer}` would have to "
+                "look into it; write a smaller part of it, or use the reducer `replace`"
+            )
         items_too = slot.channel.reducer in ("append", "union")
         if not items_too and not fits(value, slot.channel.type):
             raise NodeError(

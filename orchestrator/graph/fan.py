@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.errors import NodeError
+from orchestrator.graph.blobs import blob_of, describe
 from orchestrator.graph.expressions import Program
 from orchestrator.graph.plan import PlanNode
 
@@ -119,6 +120,11 @@ def items_of(node: PlanNode, listed: Any, roots: Mapping[str, Any]) -> list[Any]
     """
     expression = node.expressions.get("items")
     found: Any = listed if expression is None else Program(expression.ast).evaluate(roots)
+    if (blob := blob_of(found)) is not None:
+        raise NodeError(
+            f"`items` is {describe(blob)}, which a run cannot go through; have a Transform node keep of each item only "
+            "what the graph needs, or go through it in parts"
+        )
     if not isinstance(found, list):
         kind = "null" if found is None else type(found).__name__
         raise NodeError(f"`items` must be a list, and is of type {_JSON_NAMES.get(kind, kind)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.contracts import visit_label
 from orchestrator.graph.fan import Fan, items_of
+from orchestrator.graph.happenings import BodyClosed, BodyEntered, BodyFailed, ItemsKnown
 from orchestrator.graph.index import Node
 from orchestrator.graph.inputs import filled_inputs
 from orchestrator.graph.scope import Running, Scope
@@ -92,7 +93,7 @@ class Bodies:
             return Fan.begin(plan, self._label, None)
         config = await self._run.visits.config(scope, plan, self._running)
         items = items_of(plan, config.get("items"), scope.data.roots())
-        observe.opened(scope.path, plan.id, self._running.visit, items)
+        observe.happened(ItemsKnown(scope.path, plan.id, self._running.visit, items))
         return Fan.begin(plan, self._label, items)
 
     def _launch(self, index: int) -> None:
@@ -116,19 +117,23 @@ class Bodies:
         try:
             outputs = await self._outputs(index, ticket)
             fan.close(index, outputs)
+            observe.happened(BodyClosed(self._path(index), outputs))
         except Skipped:
             fan.close(index, None)
+            observe.happened(BodyClosed(self._path(index), None))
         except NodeFailure as failure:
             if not fan.collects:
-                self._over.set_exception(failure)  # ``run`` stops the others
+                if not self._over.done():
+                    self._over.set_exception(failure)  # ``run`` stops the others
                 return
             fan.give_up(index, failure.info.code, failure.info.message)
+            observe.happened(BodyFailed(self._path(index), failure.info.code, failure.info.message))
         self._tasks.pop(index)[1].give_back()
         self._runners.pop(index, None)
         self.advance()
 
     async def _outputs(self, index: int, ticket: Ticket) -> dict[str, Any]:
-        where = self._fan.path(self._outer.scope.path, index).removesuffix(".")
+        where = self._path(index).removesuffix(".")
         run, parks = self._run, not self._caught and self._node.plan.on_failure == "park"
         scope = self._fan.open.get(index)
         if scope is None:
@@ -136,7 +141,7 @@ class Bodies:
                 run, ticket, where, self._outer.scope, lambda: self._inputs(index, where), parks=parks
             )
             scope = self._outer.scope.open(self._fan, index, self._graph, inputs)
-            observe.entered(scope.path, inputs)
+            observe.happened(BodyEntered(scope.path, inputs))
         runner = self._runner(run, scope, body=self._node.plan.body, caught=self._caught)
         self._runners[index] = runner
         runner.begin()
@@ -149,9 +154,10 @@ class Bodies:
             raise
         ticket.wake()
         await ending.close(run, scope, "completed", None)
-        outputs = await persist(run, ticket, where, scope, lambda: self._made(scope), parks=parks)
-        observe.closed(scope.path, outputs)
-        return outputs
+        return await persist(run, ticket, where, scope, lambda: self._made(scope), parks=parks)
+
+    def _path(self, index: int) -> str:
+        return self._fan.path(self._outer.scope.path, index)
 
     async def _made(self, scope: Scope) -> dict[str, Any]:
         return await self._run.visits.outputs(self._graph.plan, scope.data.roots(), scope.path)

@@ -17,6 +17,7 @@ from temporalio.exceptions import (
     ChildWorkflowError,
     FailureError,
     WorkflowAlreadyStartedError,
+    is_cancelled_exception,
 )
 
 from orchestrator.contracts import (
@@ -114,8 +115,9 @@ def _limits(run: Run) -> LimitsRequest:
 async def _found_again(run: Run, run_id: str, label: str) -> Any:
     try:
         return await run.dispatcher.await_run(run_id, label)
-    except asyncio.CancelledError:
-        await workflow.get_external_workflow_handle(run_id).cancel()
+    except (asyncio.CancelledError, ActivityError) as error:
+        if is_cancelled_exception(error):
+            await workflow.get_external_workflow_handle(run_id).cancel()
         raise
 
 

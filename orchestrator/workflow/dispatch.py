@@ -37,6 +37,8 @@ _MOST_LOCAL = 16
 """Local activities at once: all their results may end up in the completion of one workflow task."""
 _QUICK = timedelta(seconds=10)
 _RESOLVE = timedelta(seconds=60)
+_FORK = timedelta(minutes=10)
+"""Its source's history is replayed first."""
 _PAGE = timedelta(seconds=60)
 _PAGE_RETRY = RetryPolicy(non_retryable_error_types=NEVER_RETRIED)
 """For as long as it takes: without its state the run cannot go on."""
@@ -46,12 +48,13 @@ _AWAIT_RETRY = RetryPolicy(maximum_interval=timedelta(seconds=30), non_retryable
 
 async def resolve(request: RunRequest) -> dict[str, Any]:
     """Have the definition found, checked and compiled; the answer, in history, pins the run to it."""
+    patience = _RESOLVE if request.fork is None else _FORK
     raw = await workflow.execute_local_activity(
         RESOLVE_ACTIVITY,
         request,
         result_type=RawValue,
-        start_to_close_timeout=_RESOLVE,
-        schedule_to_close_timeout=_RESOLVE,
+        start_to_close_timeout=patience,
+        schedule_to_close_timeout=patience,
         retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
         activity_id="resolve",
     )

@@ -6,13 +6,14 @@ Nothing here parks: what fails is recorded, and passed over.
 from typing import Any
 
 from orchestrator.contracts import ErrorInfo, RunStatus
+from orchestrator.graph.happenings import Undone
 from orchestrator.graph.plan import PlanNode
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.graph.values import pick
-from orchestrator.workflow import dispatch
+from orchestrator.workflow import dispatch, observe
 from orchestrator.workflow.run import Aside, Run
 
-__all__ = ["close", "leave", "undo"]
+__all__ = ["close", "leave", "tidy", "undo"]
 
 
 async def close(run: Run, scope: Scope, status: RunStatus, error: ErrorInfo | None) -> None:
@@ -38,17 +39,19 @@ def leave(run: Run, scope: Scope, body: str | None) -> None:
 
 
 async def undo(run: Run) -> None:
-    """Undo what is to be undone, the newest first, then run what scopes left behind, the innermost first.
-
-    Stops between two of them where the run is about to go on in another workflow run.
-    """
+    """Undo what is to be undone, the newest first. Stops early where the run is about to go on elsewhere."""
     while run.undo and not run.rolling:
         aside = run.undo[-1]
         output = await _perform(run, _node(run, aside), aside.path, aside.values)
         run.undo.pop()
         if output is not None and aside.undoes is not None:
             run.undone.append(aside.undoes)
+            observe.happened(Undone(aside.undoes))
             run.journal.add("COMPENSATED", aside.undoes, None, by=aside.path)
+
+
+async def tidy(run: Run) -> None:
+    """Run the ``finally`` nodes of scopes that were left, the innermost first. Stops early as ``undo`` does."""
     run.left.sort(key=lambda aside: aside.path.count("."))
     while run.left and not run.rolling:
         aside = run.left[-1]

@@ -140,10 +140,10 @@ class Engine:
         run = self.run
         await run.stop()
         run.rolling = False
-        if status != "completed":
-            await ending.undo(run)
-        else:
+        if status == "completed":
             run.undo.clear()
+        await ending.undo(run)
+        await ending.tidy(run)
         if run.rolling:
             raise Rolling
         await ending.close(run, self.scope, status, error)

@@ -36,6 +36,7 @@ from orchestrator.errors import (
     RunTimeoutError,
 )
 from orchestrator.graph.carried import Carried
+from orchestrator.graph.happenings import Answered, Assigned
 from orchestrator.workflow import carrying, dispatch, observe
 from orchestrator.workflow.decode import NOTHING, decode, decode_start
 from orchestrator.workflow.engine import Engine, Rolling
@@ -62,6 +63,8 @@ class GraphWorkflow:
         self._standing = Standing(self._journal, self._inbox)
         self._engine: Engine | None = None
         self._publisher: asyncio.Task[None] | None = None
+        self._heard = 0
+        """How many messages of any kind have come in."""
         self._pause = False
         """Somebody has asked for a pause, perhaps before there was anything to pause."""
 
@@ -126,7 +129,8 @@ class GraphWorkflow:
         self._standing.engine = engine
         if self._pause:
             self._hold(engine)
-        observe.begun(carried, answer["plan"])
+        if observe.observed():
+            observe.begun(carried, {**answer, "context": start.context.model_dump(mode="json")})
         return engine
 
     def _hold(self, engine: Engine) -> None:
@@ -153,11 +157,11 @@ class GraphWorkflow:
             state = engine.dump()
             state["shown"] = self._visibility.shown
             state["ending"] = self._standing.ending_as_json()
-            before = self._journal.seq
+            before = self._heard
             told = await carrying.continuation(engine.run.dispatcher, state, f"{plan.name}@{plan.version}")
             await workflow.wait_condition(at_rest)
             # Storing a large state takes a while, in which an answer may have come in.
-            if self._journal.seq == before and engine.run.drained:
+            if self._heard == before and engine.run.drained:
                 workflow.continue_as_new(told)
             await workflow.wait_condition(lambda: engine.run.drained)
             engine.continued -= 1
@@ -230,6 +234,7 @@ class GraphWorkflow:
     @workflow.signal(name="message", description="An answer: {text?, values?, decision?, message_id?, node?, by?}")
     def message(self, raw: RawValue = NOTHING) -> None:
         """Take an answer; kept until something awaits it. What cannot be used shows as REJECTED in ``progress``."""
+        self._heard += 1
         message: Message | None = None
         try:
             message = decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
@@ -246,6 +251,7 @@ class GraphWorkflow:
     @workflow.signal(name="pause", description="Start nothing new")
     def pause(self, raw: RawValue = NOTHING) -> None:  # noqa: ARG002 - whoever sends something means no harm
         """Start nothing new; what is under way finishes, answers are kept, deadlines go on."""
+        self._heard += 1
         self._pause = True
         if self._engine is not None and self._standing.ending is None:
             self._hold(self._engine)
@@ -254,11 +260,13 @@ class GraphWorkflow:
     @workflow.signal(name="resume", description="Go on after a pause: {variables?}")
     def resume(self, raw: RawValue = NOTHING) -> None:
         """Go on after a pause; ``variables`` replace values of shared state, or the run stays paused."""
+        self._heard += 1
         try:
             request = decode(ResumeRequest, raw, RequestError, empty=ResumeRequest(), most_bytes=MOST_MESSAGE_BYTES)
             if self._engine is None or not self._engine.run.paused:
                 raise RequestError("the run is not paused")  # noqa: TRY301 - one place tells of refusals
             self._engine.scope.data.channels.assign(request.variables)
+            observe.happened(Assigned(request.variables))
             self._engine.run.paused = self._pause = False
             self._journal.add("RUN_RESUMED", variables=sorted(request.variables))
             self._engine.run.kick()
@@ -271,6 +279,7 @@ class GraphWorkflow:
     @workflow.signal(name="child", description="Sent by a run that this one has started: how it stands")
     def child(self, raw: RawValue = NOTHING) -> None:
         """Take note of how a child run stands."""
+        self._heard += 1
         try:
             child = decode(ChildRun, raw, RequestError)
             if self._engine is not None and child.node in self._engine.run.children:
@@ -286,6 +295,7 @@ class GraphWorkflow:
     @speaks_plainly
     async def submit(self, raw: RawValue = NOTHING) -> SubmitReply:
         """Apply an answer and say what is awaited now. A repeated ``message_id`` gets the first outcome back."""
+        self._heard += 1
         message = decode(Message, raw, MessageError, most_bytes=MOST_MESSAGE_BYTES)
         await workflow.wait_condition(lambda: self._engine is not None or self._standing.result is not None)
         if self._standing.result is not None and self._inbox.already(message) is None:
@@ -310,6 +320,7 @@ class GraphWorkflow:
     @speaks_plainly
     async def resolve(self, raw: RawValue = NOTHING) -> ResolveReply:
         """Retry, override, skip or fail a parked node; without ``node``, every one."""
+        self._heard += 1
         request = decode(ResolveRequest, raw, RequestError, most_bytes=MOST_MESSAGE_BYTES)
         await workflow.wait_condition(lambda: self._engine is not None or self._standing.result is not None)
         if self._engine is None or self._standing.ending is not None:
@@ -332,7 +343,8 @@ class GraphWorkflow:
         again = self._inbox.already(message)
         applied = self._inbox.apply(message)
         if again is None:
-            observe.answered(message.model_dump(mode="json", exclude_defaults=True), applied.node, applied.visit)
+            told = message.model_dump(mode="json", exclude_defaults=True)
+            observe.happened(Answered(applied.node, applied.visit, told, workflow.time()))
         return applied
 
     def _known(self, message: Message) -> None:

@@ -68,6 +68,7 @@ class Pace:
         """Rest no more: the run is over."""
         if self._resting is not None:
             self._resting.cancel()
+            self._resting = None
 
     def _used_up(self) -> bool:
         self._begin()

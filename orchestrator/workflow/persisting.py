@@ -5,8 +5,9 @@ from typing import Any
 
 from orchestrator.contracts import ErrorInfo, ResolveRequest
 from orchestrator.errors import OrchestratorError
+from orchestrator.graph.happenings import InputsChanged
 from orchestrator.graph.scope import Scope
-from orchestrator.workflow import dispatch
+from orchestrator.workflow import dispatch, observe
 from orchestrator.workflow.run import NodeFailure, Run, Ticket
 
 __all__ = ["Skipped", "persist"]
@@ -57,6 +58,8 @@ async def persist(
             case "retry":
                 tries += 1
                 scope.change_inputs(answer.inputs)
+                if answer.inputs:
+                    observe.happened(InputsChanged(scope.path, scope.data.inputs))
             case "override":
                 return answer.output or {}
             case "skip":

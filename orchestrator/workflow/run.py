@@ -67,6 +67,7 @@ class Ticket:
         self._run = run
         self._works = works
         self._busy = True
+        self._era = run.era
         run.busy += 1
         run.working += works
         if visit is not None:
@@ -74,7 +75,7 @@ class Ticket:
 
     def rest(self) -> None:
         """From now on it only waits."""
-        if self._busy:
+        if self._busy and self._era == self._run.era:
             self._busy = False
             self._run.busy -= 1
             self._run.working -= self._works
@@ -82,7 +83,7 @@ class Ticket:
 
     def wake(self) -> None:
         """It has something to do again."""
-        if not self._busy:
+        if not self._busy and self._era == self._run.era:
             self._busy = True
             self._run.busy += 1
             self._run.working += self._works
@@ -132,6 +133,8 @@ class Run:
         """Visits, and other tasks, that have to end or rest before the run can go on in another workflow run."""
         self.working = 0
         """Quick and work nodes under way: what ``max_parallel`` bounds."""
+        self.era = 0
+        """Raised when everything is stopped: tickets of an earlier era count no more."""
         self.visiting: dict[Ticket, None] = {}
         self.steps = 0
         self.paused = False
@@ -264,13 +267,18 @@ class Run:
             self.done.set_exception(error)
 
     async def stop(self) -> None:
-        """Cancel every task and wait until each has ended."""
+        """Cancel every task and wait until each has ended. Whatever a visit ends with now no longer counts."""
+        self.done.cancel()
         self.pace.stop()
         while self._tasks:
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        self.era += 1
+        self.busy = self.working = 0
+        self.visiting.clear()
+        self._hungry.clear()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -7,8 +7,11 @@ parks, or it ends the run.
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from temporalio import workflow
+
 from orchestrator.contracts import ErrorInfo, ResolveRequest, visit_label
 from orchestrator.errors import LimitError, OrchestratorError
+from orchestrator.graph.happenings import InputsChanged, VisitEnded, VisitFailed, VisitSkipped
 from orchestrator.graph.index import Node
 from orchestrator.graph.marking import NodeStatus
 from orchestrator.graph.plan import EdgeKind
@@ -136,7 +139,7 @@ class ScopeRunner:
             if not self._is_on(node, running) or not await self._failed(node, running, ticket, failed, final=final):
                 break
             failed = None
-        self._leave(node, running)
+        self._leave(node, running, ticket)
         self.advance()
 
     async def _do(self, node: Node, running: Running, ticket: Ticket) -> tuple[dict[str, Any], EdgeKind]:
@@ -160,6 +163,7 @@ class ScopeRunner:
         """See to a visit that failed. Returns whether to try again."""
         if "parked" not in running.kept:
             self.run.failed(info, running.tries)
+            observe.happened(VisitFailed(self.scope.path, node.plan.id, running.visit, info.code, info.message))
         if "error" in node.kinds:
             error = {"code": info.code, "message": info.message, "node": info.node, "details": info.details}
             self._complete(node, running, {"error": error}, {}, "error")
@@ -182,12 +186,15 @@ class ScopeRunner:
                 running.kept.clear()
                 running.config = {**running.config, **answer.config}
                 self.scope.change_inputs(answer.inputs)
+                if answer.inputs:
+                    observe.happened(InputsChanged(self.scope.path, self.scope.data.inputs))
                 return True
             case "override":
                 running.tries += 1
                 running.kept["override"] = answer.output or {}
                 return True
             case "skip":
+                observe.happened(VisitSkipped(self.scope.path, node.plan.id, running.visit))
                 self._apply(self.scope.skip(node.index))
             case _:
                 self.fail(NodeFailure(info))
@@ -203,7 +210,8 @@ class ScopeRunner:
         about = {"to": output["to"]} if plan.exclusive else {} if kind == "normal" else {"way": kind}
         self.run.journal.add("COMPLETED", path, running.visit, **about)
         self.run.journal.finish(visit_label(path, running.visit))
-        observe.visited(self.scope.path, plan.id, running.visit, kind, output, writes)
+        if observe.observed():
+            observe.happened(VisitEnded(self.scope.path, plan.id, running.visit, kind, output, writes, workflow.time()))
         self._apply(effects)
 
     def _remember(self, node: Node, running: Running, output: dict[str, Any]) -> None:
@@ -234,11 +242,11 @@ class ScopeRunner:
         task.cancel()
         ticket.give_back()
 
-    def _leave(self, node: Node, running: Running) -> None:
+    def _leave(self, node: Node, running: Running, ticket: Ticket) -> None:
         found = self._tasks.get(node.index)
-        if found is not None and not self._is_on(node, running):
+        if found is not None and found[1] is ticket and not self._is_on(node, running):
             del self._tasks[node.index]
-            found[1].give_back()
+            ticket.give_back()
 
     def _is_on(self, node: Node, running: Running) -> bool:
         return self.scope.is_on(node.index, running) and not self.over.done() and not self.run.done.done()

@@ -9,6 +9,7 @@ from temporalio import workflow
 
 from orchestrator.contracts import MAX_PAYLOAD_BYTES, Usage, visit_label
 from orchestrator.errors import NodeError, TooLargeError
+from orchestrator.graph.blobs import blob_of, describe
 from orchestrator.graph.plan import Plan, PlanNode, Retry, Template
 from orchestrator.graph.schema import problems
 from orchestrator.graph.scope import Running, Scope
@@ -102,7 +103,7 @@ class Visits:
         schemas: dict[str, Any] = (plan.output_schema or {}).get("properties", {})
         # One by one: a schema's own references start at its own root.
         wrong = [
-            f"{name}: {problem}" for name, schema in schemas.items() for problem in problems(schema, outputs[name])
+            f"{name}: {problem}" for name, schema in schemas.items() for problem in _problems(schema, outputs[name])
         ]
         if wrong:
             raise NodeError(f"the outputs do not fit their types: {'; '.join(wrong)}", details={"problems": wrong})
@@ -125,3 +126,13 @@ class Visits:
             with contextlib.suppress(BlobReachedError):
                 return fill_exact(template.value, roots)
         return await self._dispatcher.render(template.value, pick(template.reads, roots), where=where)
+
+
+def _problems(schema: dict[str, Any], value: Any) -> list[str]:
+    """What is wrong with an output; of one in blob storage nothing but its type can be told from here."""
+    blob = blob_of(value)
+    if blob is None:
+        return list(problems(schema, value))
+    wanted: Any = schema.get("type", [])
+    types: list[str] = [wanted] if isinstance(wanted, str) else wanted
+    return [] if not types or blob.type in types else [f"{describe(blob)} is not of type {', '.join(types)}"]

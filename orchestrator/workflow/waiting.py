@@ -15,6 +15,7 @@ from temporalio import workflow
 from orchestrator.contracts import Awaiting, Message, visit_label
 from orchestrator.errors import AnswerError, ExpiredError, NodeError, RejectedError, TooLargeError
 from orchestrator.graph.answers import Verdict, read_answer, read_verdict
+from orchestrator.graph.blobs import blobs_in, describe
 from orchestrator.graph.durations import iso, parse_duration, parse_moment
 from orchestrator.graph.index import Node
 from orchestrator.graph.plan import EdgeKind
@@ -224,6 +225,8 @@ def _asked(node: Node, path: str, visit: int, config: Mapping[str, Any]) -> dict
     if schema is not None:
         check_schema(cast("Mapping[str, Any]", schema))
     proposal = config.get("proposal")
+    if (blob := next(blobs_in([question, schema, proposal]), None)) is not None:
+        raise TooLargeError(f"the question or what belongs to it is {describe(blob)}; show long texts by other means")
     if (size := len(to_json([question, schema, proposal]))) > _MOST_QUESTION_BYTES:
         raise TooLargeError(
             f"the question and what belongs to it take {size:,} bytes, more than {_MOST_QUESTION_BYTES:,}; show long "

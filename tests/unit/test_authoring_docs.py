@@ -25,7 +25,7 @@ from orchestrator.node_types.transform import OPERATIONS
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/authoring.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-SHIPPED = sorted((ROOT / "definitions").iterdir())
+SHIPPED = sorted((ROOT / "definitions").glob("*.yaml"))
 
 
 def section(type_name: str) -> str:

@@ -1,6 +1,7 @@
 """The first activity: what is kept between runs, and what a failing server or a mistake of ours does to it."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
+from activities.blobs import FolderBlobs
 from activities.resolve import ResolveDefinition
-from orchestrator.contracts import Resolved, RunRequest, SearchAttribute
+from orchestrator.contracts import Resolved, Rollover, RunRequest, SearchAttribute
+from orchestrator.fork import forked
 
 KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 
@@ -49,7 +52,9 @@ def server() -> Server:
 def resolve(tmp_path: Path, server: Server) -> ResolveDefinition:
     write(tmp_path, "hello")
     client: Any = server
-    return ResolveDefinition(tmp_path, client, 30.0)
+    return ResolveDefinition(
+        tmp_path, client, 30.0, Rollover(), partial(forked, client), FolderBlobs(tmp_path / "blobs")
+    )
 
 
 async def resolved(resolve: ResolveDefinition, definition: Any = "hello") -> Resolved:

@@ -1,0 +1,1 @@
+"""Runs cases that authors write for their definitions, on a server whose clock skips over waiting."""

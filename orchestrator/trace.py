@@ -1,0 +1,109 @@
+"""What happened in a run, from its history: replayed through the very code that ran it, with somebody looking on."""
+
+from collections.abc import AsyncGenerator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.client import Client, WorkflowHistory
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+
+from orchestrator.contracts import WORKFLOW_TYPE
+from orchestrator.errors import RequestError, RunNotFoundError
+from orchestrator.graph.happenings import Happening
+from orchestrator.workflow.interpreter import GraphWorkflow
+from orchestrator.workflow.observe import observing
+from orchestrator.workflow.surplus import OneArgument
+
+__all__ = ["Life", "Trace", "trace_of"]
+
+
+@dataclass(slots=True)
+class Life:
+    """One workflow run of a run: what it began with, and what happened in it.
+
+    Attributes:
+        run_id: Temporal's id of it.
+        carried: The state that it was handed (``graph.carried``); empty at the start of all.
+        resolved: What it is pinned to; empty when that never came to be.
+        happenings: What happened, in order.
+        started: Seconds since 1970.
+    """
+
+    run_id: str
+    started: float
+    carried: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    resolved: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    happenings: list[Happening] = field(default_factory=list[Happening])
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What happened in a run. ``lives`` are its workflow runs, oldest first; the oldest may be gone from the server."""
+
+    run: str
+    lives: tuple[Life, ...]
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The plan that the run is pinned to now, as JSON."""
+        return self.lives[-1].resolved["plan"]
+
+
+async def trace_of(client: Client, run_id: str) -> Trace:
+    """What happened in a run so far.
+
+    Args:
+        client: A connected client.
+        run_id: The run's id.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        RequestError: It is no run of ours, or its definition was never resolved.
+    """
+    lives = [await _life(client, history) async for history in _histories(client, run_id)]
+    lives.reverse()
+    if not lives or not lives[-1].resolved:
+        raise RequestError(f"the run `{run_id}` never began: its definition could not be resolved")
+    return Trace(run_id, tuple(life for life in lives if life.resolved))
+
+
+async def _histories(client: Client, run_id: str) -> AsyncGenerator[WorkflowHistory]:
+    """The histories of a run's workflow runs, newest first, as far back as the server has them."""
+    life: str | None = None
+    while True:
+        try:
+            history = await client.get_workflow_handle(run_id, run_id=life).fetch_history()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            if life is None:
+                raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from error
+            return
+        start = history.events[0].workflow_execution_started_event_attributes
+        if start.workflow_type.name != WORKFLOW_TYPE:
+            raise RequestError(f"`{run_id}` is of type {start.workflow_type.name}, not a run of this platform")
+        yield history
+        life = start.continued_execution_run_id
+        if not life:
+            return
+
+
+async def _life(client: Client, history: WorkflowHistory) -> Life:
+    began = history.events[0].event_time.ToDatetime().timestamp()
+    life = Life(history.run_id, began)
+
+    def begun(carried: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
+        # The run goes on to change what it was handed.
+        life.carried, life.resolved = deepcopy(carried), resolved
+
+    replayer = Replayer(
+        workflows=[GraphWorkflow],
+        interceptors=[OneArgument()],
+        data_converter=client.data_converter,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    with observing(history.run_id, begun, life.happenings.append):
+        await replayer.replay_workflow(history)
+    return life
