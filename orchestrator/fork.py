@@ -8,13 +8,14 @@ from typing import Any, cast
 from temporalio.client import Client
 
 from orchestrator.contracts import ForkRequest, Lineage, visit_label
-from orchestrator.errors import RequestError
+from orchestrator.errors import MigrationError, OrchestratorError, RequestError
 from orchestrator.graph.carried import Carried
 from orchestrator.graph.happenings import BodyClosed, BodyEntered, BodyFailed, Happening, Undone, VisitEnded
 from orchestrator.graph.index import Graph
 from orchestrator.graph.plan import NodeId, Plan, PlanNode
 from orchestrator.graph.rehearsal import Misfit, Rehearsal
-from orchestrator.graph.translation import translated
+from orchestrator.graph.scope import Scope
+from orchestrator.graph.translation import moved_inputs, translated
 from orchestrator.graph.values import parse_reference
 from orchestrator.trace import Life, Trace, trace_of
 
@@ -76,7 +77,9 @@ async def forked(client: Client, request: ForkRequest, plan: Plan | None) -> For
 
     Raises:
         RunNotFoundError: There is no such run.
-        RequestError: It never came to that point, or what it did has no place in the other plan.
+        RequestError: It never came to that point, or what is to be set cannot be.
+        MigrationError: What it did has no place in the other plan.
+        InputError: Its inputs do not fit the other plan.
     """
     return fork_of(await trace_of(client, request.run), request, plan)
 
@@ -85,14 +88,15 @@ def fork_of(trace: Trace, request: ForkRequest, plan: Plan | None) -> Forked:
     """As ``forked``, from a trace.
 
     Raises:
-        RequestError: The run never came to that point, or what it did has no place in the other plan.
+        RequestError: The run never came to that point, or what is to be set cannot be.
+        MigrationError: What it did has no place in the other plan.
+        InputError: Its inputs do not fit the other plan.
     """
     point = _point(request.at)
     number = _life_of(trace, point)
     life = trace.lives[number]
     undone = {item.label for past in trace.lives for item in past.happenings if isinstance(item, Undone)}
-    own = Plan.model_validate(life.resolved["plan"])
-    rehearsal, _ = _played(life, own, point, undone)
+    rehearsal, _ = _played(life, life.plan, point, undone)
     if early := undone - {_label(item) for item in life.happenings if isinstance(item, VisitEnded)}:
         raise RequestError(
             f"`{request.run}` undid {_named(early)}, which it had done in an earlier workflow run than `{request.at}`; "
@@ -100,7 +104,7 @@ def fork_of(trace: Trace, request: ForkRequest, plan: Plan | None) -> Forked:
         )
     if plan is not None:
         before = rehearsal.taken
-        rehearsal, misfits = _played(life, plan, point, undone)
+        rehearsal, misfits = _played(life, plan, point, undone, request.set)
         _check_fit(trace, before, rehearsal.taken, misfits, plan)
     _set(rehearsal, request.set)
     root = rehearsal.root
@@ -108,23 +112,31 @@ def fork_of(trace: Trace, request: ForkRequest, plan: Plan | None) -> Forked:
     path = rehearsal.taken[-1000:]
     journal = {"seq": 0, "finished": len(rehearsal.taken), "events": [], "path": path}
     carried = Carried(format=1, root=root.dump(), journal=journal)
-    return Forked(plan or own, root.data.inputs, carried, lineage)
+    return Forked(plan or life.plan, root.data.inputs, carried, lineage)
 
 
-def rehearsal_of(life: Life, plan: Plan) -> Rehearsal:
+def rehearsal_of(life: Life, plan: Plan, given: Mapping[str, Any] | None = None) -> Rehearsal:
     """The beginning of a workflow run, to be played on a plan.
 
+    Args:
+        life: The workflow run.
+        plan: The plan.
+        given: Inputs that the plan may want, and the run does not have.
+
     Raises:
-        RequestError: What the run had done before has no place in the plan.
+        MigrationError: What the run had done before has no place in the plan.
+        InputError: Its inputs do not fit the plan.
     """
-    own, graph = Plan.model_validate(life.resolved["plan"]), Graph(plan)
+    graph = Graph(plan)
     dumped: Mapping[str, Any] | None = life.carried.get("root")
     inputs = dumped["inputs"] if dumped else life.resolved["inputs"]
-    if dumped is not None and plan.hash != own.hash:
-        dumped = translated(dumped, Graph(own), graph)
+    if plan.hash != life.plan.hash:
+        inputs = moved_inputs(plan, {**(given or {}), **inputs})
+        if dumped is not None:
+            dumped = translated({**dumped, "inputs": inputs}, Graph(life.plan), graph)
     run = {"id": "", "definition": plan.name, "version": plan.version}
     about = {"context": life.resolved.get("context", {}), "run": run}
-    return Rehearsal(graph, inputs, about, node_types(own), dumped)
+    return Rehearsal(graph, inputs, about, node_types(life.plan), dumped)
 
 
 def node_types(plan: Plan) -> dict[str, str]:
@@ -153,7 +165,7 @@ def _life_of(trace: Trace, point: _Point) -> int:
         if any(_is_end(happening, point) for happening in life.happenings):
             return number
     life = trace.lives[-1]
-    rehearsal = rehearsal_of(life, Plan.model_validate(life.resolved["plan"]))
+    rehearsal = rehearsal_of(life, life.plan)
     for happening in life.happenings:
         rehearsal.play(happening)
     begun = point.item is not None and rehearsal.scope(f"{point.label}.") is not None
@@ -180,8 +192,12 @@ def _is_end(happening: Happening, point: _Point) -> bool:
     return isinstance(happening, VisitEnded) and point.holds(happening)
 
 
-def _played(life: Life, plan: Plan, point: _Point, undone: set[str]) -> tuple[Rehearsal, list[Misfit]]:
-    rehearsal = rehearsal_of(life, plan)
+def _played(
+    life: Life, plan: Plan, point: _Point, undone: set[str], changes: Mapping[str, Any] | None = None
+) -> tuple[Rehearsal, list[Misfit]]:
+    prefix = "inputs."
+    given = {name.removeprefix(prefix): value for name, value in (changes or {}).items() if name.startswith(prefix)}
+    rehearsal = rehearsal_of(life, plan, given)
     misfits: list[Misfit] = []
     for happening in life.happenings:
         if point.holds(happening) or (isinstance(happening, VisitEnded) and _label(happening) in undone):
@@ -198,7 +214,7 @@ def _check_fit(trace: Trace, before: list[str], taken: list[str], misfits: list[
     if not lost:
         return
     reasons = {visit_label(misfit.path, misfit.visit): misfit.reason for misfit in misfits}
-    raise RequestError(
+    raise MigrationError(
         f"`{lost[0]}` was done in `{trace.run}` and has no place in {plan.name}@{plan.version}: "
         f"{reasons.get(lost[0], 'it would go another way')}"
         + (f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""),
@@ -207,20 +223,27 @@ def _check_fit(trace: Trace, before: list[str], taken: list[str], misfits: list[
 
 
 def _set(rehearsal: Rehearsal, changes: Mapping[str, Any]) -> None:
-    scope = rehearsal.root
     for name, value in changes.items():
-        path = parse_reference(f"{{{{ {name} }}}}")
-        match path:
-            case ("inputs", str() as key):
-                scope.change_inputs({key: value})
-            case ("state", str() as key):
-                scope.data.channels.assign({key: value})
-            case ("nodes", str() as node, *rest) if node in scope.data.nodes and rest:
-                scope.data.nodes[node] = _put(scope.data.nodes[node], rest, value, name)
-            case ("nodes", str() as node, *_):
-                raise RequestError(f"`{name}` cannot be set: `{node}` has no output that is taken over")
-            case _:
-                raise RequestError(f"`{name}` cannot be set: write inputs.NAME, state.NAME or nodes.ID.FIELD")
+        try:
+            _set_one(rehearsal.root, name, value)
+        except OrchestratorError as error:
+            message = error.message if name in error.message else f"`{name}` cannot be set: {error.message}"
+            raise RequestError(message) from error
+
+
+def _set_one(scope: Scope, name: str, value: Any) -> None:
+    path = parse_reference(f"{{{{ {name} }}}}")
+    match path:
+        case ("inputs", str() as key):
+            scope.change_inputs({key: value})
+        case ("state", str() as key):
+            scope.data.channels.assign({key: value})
+        case ("nodes", str() as node, *rest) if node in scope.data.nodes and rest:
+            scope.data.nodes[node] = _put(scope.data.nodes[node], rest, value, name)
+        case ("nodes", str() as node, *_):
+            raise RequestError(f"`{name}` cannot be set: `{node}` has no output that is taken over")
+        case _:
+            raise RequestError(f"`{name}` cannot be set: write inputs.NAME, state.NAME or nodes.ID.FIELD")
 
 
 def _put(found: Any, path: list[str | int], value: Any, name: str) -> Any:

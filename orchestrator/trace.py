@@ -3,23 +3,25 @@
 from collections.abc import AsyncGenerator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from orchestrator.contracts import WORKFLOW_TYPE
+from orchestrator.contracts import WORKFLOW_TYPE, RunRequest
 from orchestrator.errors import RequestError, RunNotFoundError
 from orchestrator.graph.happenings import Happening
+from orchestrator.graph.plan import Plan
 from orchestrator.workflow.interpreter import GraphWorkflow
 from orchestrator.workflow.observe import observing
 from orchestrator.workflow.surplus import OneArgument
 
-__all__ = ["Life", "Trace", "trace_of"]
+__all__ = ["Life", "Trace", "histories", "trace_of"]
 
 
-@dataclass(slots=True)
+@dataclass
 class Life:
     """One workflow run of a run: what it began with, and what happened in it.
 
@@ -37,18 +39,25 @@ class Life:
     resolved: Mapping[str, Any] = field(default_factory=dict[str, Any])
     happenings: list[Happening] = field(default_factory=list[Happening])
 
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan that it is pinned to."""
+        return Plan.model_validate(self.resolved["plan"])
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Trace:
     """What happened in a run. ``lives`` are its workflow runs, oldest first; the oldest may be gone from the server."""
 
     run: str
     lives: tuple[Life, ...]
+    request: RunRequest | None = None
+    """What it was started with; none when its first workflow run is gone."""
 
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        """The plan that the run is pinned to now, as JSON."""
-        return self.lives[-1].resolved["plan"]
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan that the run is pinned to now."""
+        return self.lives[-1].plan
 
 
 async def trace_of(client: Client, run_id: str) -> Trace:
@@ -62,15 +71,32 @@ async def trace_of(client: Client, run_id: str) -> Trace:
         RunNotFoundError: There is no such run.
         RequestError: It is no run of ours, or its definition was never resolved.
     """
-    lives = [await _life(client, history) async for history in _histories(client, run_id)]
-    lives.reverse()
+    lives: list[Life] = []
+    request: RunRequest | None = None
+    async for history in histories(client, run_id):
+        lives.insert(0, await _life(client, history))
+        request = await _request(client, history) if lives[0].resolved else None
     if not lives or not lives[-1].resolved:
         raise RequestError(f"the run `{run_id}` never began: its definition could not be resolved")
-    return Trace(run_id, tuple(life for life in lives if life.resolved))
+    return Trace(run_id, tuple(life for life in lives if life.resolved), request)
 
 
-async def _histories(client: Client, run_id: str) -> AsyncGenerator[WorkflowHistory]:
-    """The histories of a run's workflow runs, newest first, as far back as the server has them."""
+async def _request(client: Client, history: WorkflowHistory) -> RunRequest | None:
+    """What a history's workflow run was started with; none where it goes on from another."""
+    start = history.events[0].workflow_execution_started_event_attributes
+    if start.continued_execution_run_id:
+        return None
+    payloads = await client.data_converter.decode(start.input.payloads, [RunRequest])
+    return payloads[0] if payloads else None
+
+
+async def histories(client: Client, run_id: str) -> AsyncGenerator[WorkflowHistory]:
+    """The histories of a run's workflow runs, newest first, as far back as the server has them.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        RequestError: It is no run of ours.
+    """
     life: str | None = None
     while True:
         try:

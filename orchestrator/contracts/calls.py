@@ -119,7 +119,11 @@ class NodeOutput(Written):
 
 
 class RenderCall(Written):
-    """Asks the render activity for ``value`` with its templates filled in from ``values``."""
+    """Asks the render activity for ``value`` with its templates filled in from ``values``.
 
-    value: Any
+    Or, with the tree of an ``expression``, for what that gives over ``values``, whole.
+    """
+
+    value: Any = None
     values: dict[str, Any] = Field(default={})
+    expression: Any = None

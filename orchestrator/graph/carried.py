@@ -40,6 +40,8 @@ class Carried(TypedDict, total=False):
     aside: list[dict[str, Any]]
     children: list[dict[str, Any]]
     shown: dict[str, str | None]
+    migrated: str
+    """The definition, ``name@version``, that the run had until this workflow run."""
     ending: dict[str, Any] | None
     """How the run ends, when it is undoing and cleaning up: ``status``, ``outputs``, ``error``."""
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from orchestrator.errors import NodeError
 from orchestrator.graph.blobs import blob_of, describe
-from orchestrator.graph.expressions import Program
 from orchestrator.graph.plan import PlanNode
 
 if TYPE_CHECKING:
@@ -106,20 +105,16 @@ class Fan:
         }
 
 
-def items_of(node: PlanNode, listed: Any, roots: Mapping[str, Any]) -> list[Any]:
+def items_of(node: PlanNode, found: Any) -> list[Any]:
     """The items of a ForEach.
 
     Args:
         node: The ForEach.
-        listed: Its ``items`` where they are written as a list, templates filled in.
-        roots: What the expression may refer to, where they are one.
+        found: What its ``items`` give.
 
     Raises:
         NodeError: They are no list, or too many.
-        ExpressionError: The expression failed.
     """
-    expression = node.expressions.get("items")
-    found: Any = listed if expression is None else Program(expression.ast).evaluate(roots)
     if (blob := blob_of(found)) is not None:
         raise NodeError(
             f"`items` is {describe(blob)}, which a run cannot go through; have a Transform node keep of each item only "

@@ -36,7 +36,6 @@ class VisitEnded:
     output: Mapping[str, Any]
     writes: Mapping[str, Any]
     at: float = 0.0
-    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,15 @@ from orchestrator.graph.index import Graph
 from orchestrator.graph.marking import NodeStatus
 from orchestrator.graph.plan import NodeId
 from orchestrator.graph.scope import Running, Scope
+from orchestrator.graph.translation import moved_inputs
 
 __all__ = ["Misfit", "Rehearsal"]
 
+_NO_WAY = {
+    "error": "it failed, and no way is meant for that",
+    "expiry": "nobody answered in time, and no way is meant for that",
+    "reject": "it was rejected, and no way is meant for that",
+}
 _STEP = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:#([0-9]+))?(?:\[([0-9]+)\])?\.")
 
 
@@ -92,9 +98,9 @@ class Rehearsal:
 
     def _change(self, happening: Happening) -> None:
         if isinstance(happening, Assigned):
-            self.root.data.channels.assign(happening.values)
+            self.root.data.channels.assign(_known(happening.values, self.root))
         elif isinstance(happening, InputsChanged) and (scope := self.scope(happening.scope)) is not None:
-            scope.data.change_inputs(happening.inputs)
+            scope.data.change_inputs(moved_inputs(scope.graph.plan, happening.inputs))
 
     def scope(self, path: str) -> Scope | None:
         """The open scope with this path; none when there is none."""
@@ -146,10 +152,15 @@ class Rehearsal:
         if isinstance(happening, VisitSkipped):
             scope.skip(number)
             return None
+        path = f"{happening.scope}{happening.node}"
         if running.fan is not None and not running.fan.over and happening.kind == "normal":
-            return Misfit(f"{happening.scope}{happening.node}", happening.visit, "not all of its bodies have ended")
+            return Misfit(path, happening.visit, "not all of its bodies have ended")
+        if happening.kind not in ("normal", *scope.graph.nodes[number].kinds):
+            if running.fan is None:
+                unstart(scope, number)
+            return Misfit(path, happening.visit, _NO_WAY[happening.kind])
         try:
-            scope.complete(number, dict(happening.output), happening.writes, happening.kind)
+            scope.complete(number, dict(happening.output), _known(happening.writes, scope), happening.kind)
         except OrchestratorError:
             if running.fan is None:
                 unstart(scope, number)
@@ -182,7 +193,8 @@ class Rehearsal:
         for due in range(fan.next, index + 1):
             fan.opening[due] = None
         fan.next = max(fan.next, index + 1)
-        scope.open(fan, index, scope.graph.bodies[plan.body], happening.inputs).begin()
+        body = scope.graph.bodies[plan.body]
+        scope.open(fan, index, body, moved_inputs(body.plan, happening.inputs)).begin()
         return None
 
     def _close(self, happening: BodyClosed | BodyFailed) -> Misfit | None:
@@ -201,6 +213,11 @@ class Rehearsal:
             return Misfit(happening.scope.removesuffix("."), 1, "not all of its nodes have ended")
         fan.close(index, None if happening.outputs is None else dict(happening.outputs))
         return None
+
+
+def _known(values: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """Those of ``values`` that the plan has a channel for."""
+    return {name: value for name, value in values.items() if name in scope.graph.plan.state}
 
 
 def unstart(scope: Scope, number: int) -> None:

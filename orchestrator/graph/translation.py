@@ -1,14 +1,18 @@
 """Moves a run's state from one plan to another, where everything that has been decided means the same in both."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.errors import MigrationError
-from orchestrator.graph.index import Edge, Graph
+from orchestrator.graph.index import Edge, Graph, Node
+from orchestrator.graph.inputs import filled_inputs
 from orchestrator.graph.marking import EdgeStatus, Marking, NodeStatus
-from orchestrator.graph.plan import NodeId
+from orchestrator.graph.plan import NodeId, Plan
 
-__all__ = ["translated"]
+__all__ = ["moved_inputs", "translated"]
+
+_SETTLED = (NodeStatus.COMPLETED, NodeStatus.SKIPPED, NodeStatus.CANCELLED)
 
 
 def translated(dumped: Mapping[str, Any], old: Graph, new: Graph, path: str = "") -> dict[str, Any]:
@@ -25,8 +29,19 @@ def translated(dumped: Mapping[str, Any], old: Graph, new: Graph, path: str = ""
 
     Raises:
         MigrationError: Something that has happened has no place in the new plan; says what and where.
+        InputError: The inputs do not fit the new plan.
     """
     return _Move(dumped, old, new, path).done()
+
+
+def moved_inputs(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a scope for another plan: those that it declares, and its defaults for new ones.
+
+    Raises:
+        InputError: A new one has no default, or one does not fit any more.
+    """
+    kept = {name: value for name, value in inputs.items() if name in plan.inputs}
+    return filled_inputs(plan.inputs, kept, f"{plan.name}@{plan.version}")
 
 
 class _Move:
@@ -42,11 +57,13 @@ class _Move:
 
     def done(self) -> dict[str, Any]:
         self._check_nodes()
+        self._check_loops()
         self._check_edges()
         self._move()
         running = [[self._number(number), self._running(number, kept)] for number, kept in self._dumped["running"]]
         return {
             **self._dumped,
+            "inputs": moved_inputs(self._new.plan, self._dumped["inputs"]),
             "marking": self._now.dump(),
             "running": running,
             "data": self._data(),
@@ -59,62 +76,57 @@ class _Move:
         return found
 
     def _paired(self) -> dict[int, int]:
-        """Old edges to new ones: the same ends, kind and place among those."""
-        places: dict[tuple[str, str, str, int], int] = {}
-        for edge in self._new.edges:
-            places[self._key(self._new, edge, places)] = edge.index
-        known: dict[tuple[str, str, str, int], int] = {}
-        found: dict[int, int] = {}
-        for edge in self._old.edges:
-            key = self._key(self._old, edge, known)
-            known[key] = edge.index
-            if key in places:
-                found[edge.index] = places[key]
-        return found
-
-    @staticmethod
-    def _key(graph: Graph, edge: Edge, before: Mapping[tuple[str, str, str, int], int]) -> tuple[str, str, str, int]:
-        plan = graph.plan.edges[edge.index]
-        count = 0
-        while (plan.source, plan.target, plan.kind, count) in before:
-            count += 1
-        return plan.source, plan.target, plan.kind, count
+        """Old edges to new ones: the same ends, kind, direction and place among those."""
+        places = {key: edge.index for edge, key in _keyed(self._new)}
+        return {edge.index: places[key] for edge, key in _keyed(self._old) if key in places}
 
     def _begun(self, number: int) -> bool:
         return self._was.visits[number] > 0 or self._was.node[number] != NodeStatus.PENDING
 
     def _check_nodes(self) -> None:
         for node in self._old.nodes:
-            if not self._begun(node.index):
+            if not self._begun(node.index) or self._was.node[node.index] == NodeStatus.SKIPPED:
                 continue
-            number = self._nodes[node.index]
+            name, number = node.plan.id, self._nodes[node.index]
             if number is None:
-                raise self._misfit(node.plan.id, "has run, and the new definition has no such node")
+                raise self._misfit(name, "has run, and the new definition has no such node")
             other = self._new.nodes[number].plan
             if other.type != node.plan.type or other.role != node.plan.role:
-                raise self._misfit(
-                    node.plan.id, f"is of type {node.plan.type}, and of type {other.type} in the new one"
-                )
-            if self._was.node[node.index] in (NodeStatus.READY, NodeStatus.RUNNING) and other.join != node.plan.join:
-                raise self._misfit(node.plan.id, "waits, and joins its ways in otherwise in the new definition")
+                raise self._misfit(name, f"is of type {node.plan.type}, and of type {other.type} in the new one")
+            joins = (other.join, other.cancel_others) == (node.plan.join, node.plan.cancel_others)
+            if self._was.node[node.index] != NodeStatus.PENDING and not joins:
+                raise self._misfit(name, "has begun, and joins its ways in otherwise in the new definition")
+
+    def _check_loops(self) -> None:
+        """What has begun must turn with the same nodes as before, and be turned by the same."""
+        for old, new in self._nodes.items():
+            if new is not None and self._begun(old):  # even one that was passed over
+                before, after = _loops(self._old, old), _loops(self._new, new)
+                if before != after:
+                    raise self._misfit(self._name(old), "has begun, and stands in other loops in the new definition")
 
     def _check_edges(self) -> None:
         paired = set(self._edges.values())
         for edge in self._old.edges:
-            decided = self._was.edge[edge.index] != EdgeStatus.PENDING
-            if decided and edge.index not in self._edges:
+            taken = self._was.edge[edge.index] == EdgeStatus.TAKEN
+            if taken and edge.index not in self._edges:
                 raise self._misfit(self._name(edge.source), f"led to `{self._name(edge.target)}`, and no longer does")
         for edge in self._new.edges:
-            if edge.index in paired or edge.loop is not None:
-                continue
-            source = self._was_of(edge.source)
-            target = self._was_of(edge.target)
-            if target is not None and self._begun(target):
-                name = self._new.nodes[edge.target].plan.id
-                raise self._misfit(name, f"has begun, and now comes after `{self._new.nodes[edge.source].plan.id}`")
-            if source is not None and self._was.node[source] == NodeStatus.COMPLETED and edge.kind == "normal":
-                name = self._new.nodes[edge.source].plan.id
-                raise self._misfit(name, f"has finished, and now leads to `{self._new.nodes[edge.target].plan.id}` too")
+            if edge.index not in paired:
+                self._check_new(edge)
+
+    def _check_new(self, edge: Edge) -> None:
+        source, target = self._was_of(edge.source), self._was_of(edge.target)
+        before, after = (self._new.nodes[number].plan.id for number in (edge.source, edge.target))
+        if edge.loop is None and target is not None and self._begun(target):
+            raise self._misfit(after, f"has begun, and now comes after `{before}`")
+        if source is None:
+            return
+        status = self._was.node[source]
+        ended = status == NodeStatus.COMPLETED and (edge.kind == "normal" or edge.loop is not None)
+        # In a loop it may not be the last word that a node has ended.
+        if ended or (status in _SETTLED and self._new.nodes[edge.source].loops):
+            raise self._misfit(before, f"has ended, and now leads to `{after}` too")
 
     def _was_of(self, number: int) -> int | None:
         return self._old.numbers.get(self._new.nodes[number].plan.id)
@@ -126,24 +138,39 @@ class _Move:
                 now.node[new], now.visits[new], now.level[new] = was.node[old], was.visits[old], was.level[old]
         for old, new in self._edges.items():
             now.edge[new], now.edge_level[new] = was.edge[old], was.edge_level[old]
-        for edge in self._new.edges:
-            source = self._was_of(edge.source)
-            gone = source is not None and was.node[source] in (
-                NodeStatus.COMPLETED,
-                NodeStatus.SKIPPED,
-                NodeStatus.CANCELLED,
-            )
-            if gone and now.edge[edge.index] == EdgeStatus.PENDING and edge.loop is None:
-                now.edge[edge.index] = EdgeStatus.DEAD
         self._move_loops()
         now.ready = [self._number(number) for number in was.ready]
         now.running, now.steps = was.running, was.steps
         if self._dumped["begun"]:
             self._begin_new()
-        for node in self._new.nodes:
-            states = [now.edge[index] for index in node.ins]
-            now.unresolved[node.index] = states.count(EdgeStatus.PENDING) + states.count(EdgeStatus.HELD)
-            now.taken[node.index] = states.count(EdgeStatus.TAKEN)
+        paired = set(self._edges.values())
+        for node in self._new.nodes:  # in the order of the ways, so that what is skipped skips what comes after it
+            self._count(node)
+            self._pass_over(node)
+            if now.node[node.index] in _SETTLED:
+                for index in node.outs:
+                    if index not in paired:
+                        now.edge[index], now.edge_level[index] = EdgeStatus.DEAD, now.level[node.index]
+
+    def _count(self, node: Node) -> None:
+        states = [self._now.edge[index] for index in node.ins]
+        self._now.unresolved[node.index] = states.count(EdgeStatus.PENDING) + states.count(EdgeStatus.HELD)
+        self._now.taken[node.index] = states.count(EdgeStatus.TAKEN)
+
+    def _pass_over(self, node: Node) -> None:
+        """See to a node that waits for ways in which are all known now; what would start by that does not fit."""
+        now, number = self._now, node.index
+        if now.node[number] != NodeStatus.PENDING or node.plan.role != "main" or not self._dumped["begun"]:
+            return
+        ways = now.taken[number]
+        if now.unresolved[number] > 0 and not (ways and node.plan.join == "any"):
+            return
+        if ways or not node.ins or node.loops:
+            raise self._misfit(node.plan.id, "waits no longer for what it waited for, and would start out of its turn")
+        now.node[number] = NodeStatus.SKIPPED
+        now.level[number] = 1 + max(now.edge_level[index] for index in node.ins)
+        for index in node.outs:
+            now.edge[index], now.edge_level[index] = EdgeStatus.DEAD, now.level[number]
 
     def _begin_new(self) -> None:
         for number in self._new.entries:
@@ -167,7 +194,9 @@ class _Move:
         if fan is None:
             return dict(kept)
         node, other = self._old.nodes[number].plan, self._new.nodes[self._number(number)].plan
-        old, new = self._old.bodies[node.body or ""], self._new.bodies[other.body or ""]
+        if other.body is None:
+            raise self._misfit(node.id, "is under way, and runs no graph of its own in the new definition")
+        old, new = self._old.bodies[node.body or ""], self._new.bodies[other.body]
         moved: list[list[Any]] = []
         for index, scope in fan["open"]:
             step = fan["label"] if fan["items"] is None else f"{fan['label']}[{index}]"
@@ -184,7 +213,20 @@ class _Move:
                 raise self._misfit(f"state.{name}", "has another type or reducer in the new definition")
             # The place of a write names its node by number.
             kept[name] = {**slot, "recent": [self._write(entry) for entry in slot["recent"]]}
-        return {**data, "channels": kept}
+        return {**data, "channels": kept, "nodes": self._outputs(data["nodes"])}
+
+    def _outputs(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = dict(nodes)
+        for old, new in self._nodes.items():
+            if new is None or self._name(old) not in outputs or not self._new.nodes[new].plan.keep_visits:
+                continue
+            name, output = self._name(old), outputs[self._name(old)]
+            if self._old.nodes[old].plan.keep_visits:
+                continue
+            if self._was.visits[old] > 1:
+                raise self._misfit(name, "has run more than once, and only its last output was kept; `visits` needs all")
+            outputs[name] = {**output, "visits": [output]}
+        return outputs
 
     def _write(self, entry: Any) -> Any:
         (level, number, visit), value = entry
@@ -202,3 +244,22 @@ class _Move:
         return MigrationError(
             f"`{self._path}{name}` {reason}", details={"node": f"{self._path}{name}", "reason": reason}
         )
+
+
+def _keyed(graph: Graph) -> Iterator[tuple[Edge, tuple[str, str, str, bool, int]]]:
+    """The edges, each with what it is known by in any version of the definition."""
+    seen: Counter[tuple[str, str, str, bool]] = Counter()
+    for edge in graph.edges:
+        plan = graph.plan.edges[edge.index]
+        key = (plan.source, plan.target, plan.kind, edge.loop is not None)
+        yield edge, (*key, seen[key])
+        seen[key] += 1
+
+
+def _loops(graph: Graph, number: int) -> list[tuple[str, frozenset[str]]]:
+    """The loops around a node: their heads, and the nodes that turn them."""
+    loops = (graph.loops[index] for index in graph.nodes[number].loops)
+    return [
+        (graph.nodes[loop.head].plan.id, frozenset(graph.nodes[latch].plan.id for latch in loop.latches))
+        for loop in loops
+    ]

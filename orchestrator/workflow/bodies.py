@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.contracts import visit_label
-from orchestrator.graph.fan import Fan, items_of
+from orchestrator.graph.fan import Fan
 from orchestrator.graph.happenings import BodyClosed, BodyEntered, BodyFailed, ItemsKnown
 from orchestrator.graph.index import Node
 from orchestrator.graph.inputs import filled_inputs
@@ -91,8 +91,7 @@ class Bodies:
         scope, plan = self._outer.scope, self._node.plan
         if plan.type != "ForEach":
             return Fan.begin(plan, self._label, None)
-        config = await self._run.visits.config(scope, plan, self._running)
-        items = items_of(plan, config.get("items"), scope.data.roots())
+        items = await self._run.visits.items(scope, plan, self._running)
         observe.happened(ItemsKnown(scope.path, plan.id, self._running.visit, items))
         return Fan.begin(plan, self._label, items)
 

@@ -108,6 +108,17 @@ class Dispatcher:
         payload = _payload(call, f"node `{name}`")
         return await (self._quick(options, payload) if node.tier == "quick" else self._remote(options, payload))
 
+    async def evaluate(self, ast: Any, values: Mapping[str, Any], *, where: str) -> Any:
+        """Have an expression evaluated over values in blob storage.
+
+        Args:
+            ast: Its tree.
+            values: What it refers to.
+            where: What it is for; the activity's id.
+        """
+        options = _Options(RENDER_ACTIVITY, where, where, _PAGE, None, _RENDER_RETRY)
+        return await self._remote(options, _payload({"expression": ast, "values": values}, where))
+
     async def store_page(self, text: str, number: int) -> str:
         """Have a part of the run's state kept in blob storage. Returns its key."""
         options = _Options(

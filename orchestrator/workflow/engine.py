@@ -66,8 +66,17 @@ class Engine:
         self._root = ScopeRunner(self.run, self.scope)
         self._take_over(kept)
 
-    async def go(self) -> dict[str, Any]:
-        """Run to the end.
+    def begin(self) -> None:
+        """Begin, or go on where the run stood."""
+        run = self.run
+        if run.deadline is None and run.limits.timeout is not None:
+            run.deadline = workflow.time() + run.limits.timeout
+        if run.deadline is not None:
+            run.spawn(self._expire(run.deadline))
+        run.spawn(self._to_the_end())
+
+    async def until_over(self) -> dict[str, Any]:
+        """Wait for the end.
 
         Returns:
             The run's outputs.
@@ -78,11 +87,6 @@ class Engine:
             OrchestratorError: A limit was reached.
         """
         run = self.run
-        if run.deadline is None and run.limits.timeout is not None:
-            run.deadline = workflow.time() + run.limits.timeout
-        if run.deadline is not None:
-            run.spawn(self._expire(run.deadline))
-        run.spawn(self._to_the_end())
         while True:
             await workflow.wait_condition(lambda: run.done.done() or run.rolling)
             if run.done.done():
@@ -168,7 +172,7 @@ class Engine:
         run = self.run
         return Carried(
             format=1,
-            resolved=run.resolved.model_dump(mode="json", exclude={"start"}, exclude_defaults=True),
+            resolved=run.resolved.model_dump(mode="json", exclude={"start", "inputs"}, exclude_defaults=True),
             context=run.context.model_dump(mode="json", exclude_defaults=True),
             parent=None if run.parent is None else run.parent.model_dump(mode="json"),
             root=self.scope.dump(),

@@ -160,7 +160,7 @@ class Inbox:
 
     def _in_order(self) -> list[Question]:
         questions = list(self._questions.values())
-        if any(question.awaiting.deferred_until for question in questions):
+        if any(question.awaiting.deferred_until is not None for question in questions):
             questions.sort(key=lambda question: question.awaiting.deferred_until is not None)
         return questions
 

@@ -151,6 +151,8 @@ class Run:
         self.deadline: float | None = None
         """Seconds since 1970."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.moving = False
+        """The run is to go on with another definition, in another workflow run."""
         self._roll_after = 0
         """Length of history before which the run does not try again to go on elsewhere."""
         self._hungry: dict[Hungry, None] = {}
@@ -192,7 +194,8 @@ class Run:
 
     def look_at_history(self) -> None:
         """Let the run go on in another workflow run when its history is long enough."""
-        if self.rolling:
+        if self.rolling or self.moving:
+            self.rolling = True
             return
         info = workflow.info()
         length = info.get_current_history_length()

@@ -9,7 +9,10 @@ from temporalio import workflow
 
 from orchestrator.contracts import MAX_PAYLOAD_BYTES, Usage, visit_label
 from orchestrator.errors import NodeError, TooLargeError
-from orchestrator.graph.blobs import blob_of, describe
+from orchestrator.graph.blobs import blob_of, blobs_in, describe
+from orchestrator.graph.expressions import Program
+from orchestrator.graph.expressions.references import references
+from orchestrator.graph.fan import items_of
 from orchestrator.graph.plan import Plan, PlanNode, Retry, Template
 from orchestrator.graph.schema import problems
 from orchestrator.graph.scope import Running, Scope
@@ -110,6 +113,24 @@ class Visits:
         if (size := len(to_json(outputs))) > MAX_PAYLOAD_BYTES:
             raise TooLargeError(f"the outputs take {size:,} bytes, more than {MAX_PAYLOAD_BYTES:,}")
         return outputs
+
+    async def items(self, scope: Scope, plan: PlanNode, running: Running) -> list[Any]:
+        """The items of a ForEach.
+
+        Raises:
+            NodeError: They are no list, or too many.
+            ExpressionError: The expression failed.
+        """
+        config = await self.config(scope, plan, running)
+        roots, listed = scope.data.roots(), config.get("items")
+        expression = plan.expressions.get("items")
+        if expression is not None:
+            values = pick(prune(found.path for found in references(expression.ast)), roots)
+            if any(blobs_in(values)):
+                where = f"{visit_label(f'{scope.path}{plan.id}', running.visit)}:items"
+                return items_of(plan, await self._dispatcher.evaluate(expression.ast, values, where=where))
+            listed = Program(expression.ast).evaluate(roots)
+        return items_of(plan, listed)
 
     async def value(self, roots: Mapping[str, Any], template: Template, where: str) -> Any:
         """The value of a template; where it needs more than references, or reaches into a blob, an activity makes it.

@@ -100,16 +100,9 @@ class _Asking:
             due = self._next()
             if due is None:
                 return await self._answer
-            self._moved = asyncio.get_running_loop().create_future()
-            left = max(0.0, due - workflow.time())
-            timer = asyncio.create_task(workflow.sleep(left, summary=f"{self._path}: reminder or end"))
-            first: list[asyncio.Future[Any]] = [timer, self._answer, self._moved]
-            try:
-                await workflow.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            except (Exception, asyncio.CancelledError):
-                timer.cancel()
-                raise
-            timer.cancel()
+            left = due - workflow.time()
+            if left > 0:
+                await self._until(left)
             if self._answer.done():
                 return self._answer.result()
             if self._over():
@@ -117,6 +110,18 @@ class _Asking:
                 self._run.journal.add("EXPIRED", self._path, self._running.visit)
                 return {"expired": True, "at": iso(workflow.time())}
             self._remind()
+
+    async def _until(self, left: float) -> None:
+        """Wait until somebody answers or defers, for ``left`` seconds at the most."""
+        self._moved = asyncio.get_running_loop().create_future()
+        timer = asyncio.create_task(workflow.sleep(left, summary=f"{self._path}: reminder or end"))
+        first: list[asyncio.Future[Any]] = [timer, self._answer, self._moved]
+        try:
+            await workflow.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        except (Exception, asyncio.CancelledError):
+            timer.cancel()
+            raise
+        timer.cancel()
 
     def _next(self) -> float | None:
         moments = [moment for moment in (self._kept["expires"], self._reminder()) if moment is not None]

@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import Client
 
 from orchestrator.contracts import Message, ResolveRequest
+from orchestrator.graph.plan import NodeId
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph
@@ -145,3 +146,20 @@ async def test_two_items_at_most_are_under_way(runs: Runs, running_worker: Runni
             await runs.waits(run_id)
             await runs.door.answer(run_id, Message(text="yes"))
         await asyncio.wait_for(runs.result(run_id), 10)
+
+
+async def test_items_come_from_a_list_in_blob_storage(runs: Runs, running_worker: RunningWorker) -> None:
+    big = {"id": "big", "type": "Transform", "config": {"operation": "expression", "input": {"l": "{{ inputs.l }}"}}}
+    big["config"]["expression"] = "input.l.map(x, x + 'abcdefghij' + 'abcdefghij' + 'abcdefghij')"
+    node = for_each(
+        "all", "nodes.big.result.filter(x, x.startsWith('5'))", [data("d", "{{ item }}")], {"n": "{{ index }}"}
+    )
+    definition = graph(
+        [big, node], [edge("big", "all")], inputs={"l": {"type": "array"}}, outputs={"n": "{{ nodes.all.count }}"}
+    )
+    async with running_worker():
+        run_id = await runs.start(definition, {"l": [str(number) + "x" * 20 for number in range(3_000)]})
+        result = await runs.result(run_id)
+        assert "$blob" in (await runs.door.state(run_id)).nodes[NodeId("big")].output["result"]
+    assert result.error is None
+    assert result.outputs == {"n": 111}

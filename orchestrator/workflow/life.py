@@ -1,0 +1,300 @@
+"""One workflow run of a run: from what it is started with to its end, or to the workflow run that comes after it."""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+
+from orchestrator.contracts import (
+    Continuation,
+    ErrorInfo,
+    LimitsRequest,
+    MigrateReply,
+    MigrateRequest,
+    Resolved,
+    RunRequest,
+    RunResult,
+    RunStatus,
+)
+from orchestrator.errors import MigrationError, NothingAwaitedError, OrchestratorError, RunTimeoutError
+from orchestrator.graph.carried import Carried
+from orchestrator.graph.index import Graph
+from orchestrator.graph.translation import translated
+from orchestrator.workflow import carrying, dispatch, observe
+from orchestrator.workflow.engine import Engine, Rolling
+from orchestrator.workflow.handlers import at_rest
+from orchestrator.workflow.inbox import Inbox
+from orchestrator.workflow.journal import Journal
+from orchestrator.workflow.pace import Pace
+from orchestrator.workflow.plans import graph_of
+from orchestrator.workflow.run import NodeFailure
+from orchestrator.workflow.standing import Standing
+from orchestrator.workflow.visibility import Visibility
+
+__all__ = ["Life"]
+
+_HEARTBEAT_S = 30.0
+"""Of the activities that load a run's state, which says itself what it is otherwise."""
+
+
+class Life:
+    """One workflow run.
+
+    Attributes:
+        heard: How many messages of any kind have come in; whoever takes one raises it.
+        pause: Somebody has asked for a pause, perhaps before there was anything to pause.
+    """
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.inbox = Inbox()
+        self.standing = Standing(self.journal, self.inbox)
+        self.engine: Engine | None = None
+        self.heard = 0
+        self.pause = False
+        self._visibility = Visibility(())
+        self._publisher: asyncio.Task[None] | None = None
+        self._target: dict[str, Any] | None = None
+        """What the run is to be pinned to in the next workflow run, where somebody wants it to move."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known what there is to run, or that there is nothing."""
+        return self.engine is not None or self.standing.result is not None
+
+    async def live(self, start: RunRequest | Continuation) -> RunResult:
+        """Run a request to its result, or go on where an earlier workflow run stood."""
+        self._publisher = asyncio.create_task(self._publish())
+        status, error, outputs = "completed", None, dict[str, Any]()
+        try:
+            self.engine = await self._begin(start)
+            if self.standing.ending is None:
+                outputs = await self._go(self.engine)
+            else:
+                status, error, outputs = self.standing.ending
+        except asyncio.CancelledError:
+            status = "cancelled"
+        except NodeFailure as failure:
+            status, error = "failed", failure.info
+        except RunTimeoutError as failure:
+            status, error = "timed_out", ErrorInfo(code=failure.code, message=failure.message)
+        except OrchestratorError as failure:
+            info = ErrorInfo(code=failure.code, message=failure.message, details=failure.details)
+            status, error = "failed", info
+        except FailureError as failure:  # of resolving: a local activity's own error, or one around it
+            if is_cancelled_exception(failure):
+                status = "cancelled"
+            else:
+                status, error = "failed", dispatch.error_info(failure)
+        return await self._end(status, error, outputs)
+
+    async def refuse(self, error: OrchestratorError) -> RunResult:
+        """End a run that was started with nonsense."""
+        info = ErrorInfo(code=error.code, message=error.message, details=error.details)
+        return await self._end("failed", info, {})
+
+    def changed(self) -> None:
+        """Note that something has changed."""
+        if self.engine is not None:
+            self.engine.run.look_at_history()
+        workflow.set_current_details(self.standing.details())
+        self.standing.note()
+
+    def hold(self) -> None:
+        """Start nothing new."""
+        self.pause = True
+        if self.engine is not None and self.standing.ending is None and not self.engine.run.paused:
+            self.engine.run.paused = True
+            self.journal.add("RUN_PAUSED")
+            self.changed()
+
+    async def migrate(self, request: MigrateRequest) -> MigrateReply:
+        """Have the run go on with another definition, from the next safe point on.
+
+        Raises:
+            MigrationError: What has happened has no place in it.
+            ApplicationError: It cannot be found, or breaks rules, or the run's inputs do not fit it.
+        """
+        engine = self.engine
+        if engine is None or self.standing.ending is not None:
+            raise MigrationError("the run is over")
+        asked = RunRequest(
+            definition=request.definition,
+            inputs=dict(engine.scope.data.inputs),
+            context=engine.run.context,
+            limits=LimitsRequest(),
+        )
+        answer = await dispatch.resolve(asked)
+        graph = graph_of(answer["plan_hash"], answer["plan"])
+        _moved(engine, graph)
+        self._target = answer
+        engine.run.moving = engine.run.rolling = True
+        return MigrateReply(definition=f"{graph.plan.name}@{graph.plan.version}")
+
+    async def _begin(self, start: RunRequest | Continuation) -> Engine:
+        carried = Carried()
+        if isinstance(start, Continuation):
+            loader = dispatch.Dispatcher(Pace(lambda: None), _HEARTBEAT_S)
+            carried = await carrying.load(loader, start.continues)
+            start, answer = _handed_on(carried), carried.get("resolved", {})
+        else:
+            answer = await dispatch.resolve(start)
+        graph = graph_of(answer["plan_hash"], answer["plan"])
+        resolved = Resolved.model_validate({"inputs": {}, **answer, "plan": graph.plan})
+        if resolved.start is not None:
+            loader = dispatch.Dispatcher(Pace(lambda: None), resolved.heartbeat_timeout)
+            carried = await carrying.load(loader, resolved.start)
+        self._visibility = Visibility(resolved.search_attributes, carried.get("shown"))
+        self._visibility.show(
+            DefinitionName=graph.plan.name,
+            DefinitionVersion=graph.plan.version,
+            Tenant=start.context.tenant,
+            RunStatus="running",
+        )
+        self._take_over(carried, graph)
+        engine = Engine(resolved, graph, start.context, start.parent, self.journal, self.inbox, self.changed, carried)
+        self.standing.engine = engine
+        if self.pause and not engine.run.paused:
+            engine.run.paused = True
+            self.journal.add("RUN_PAUSED")
+        if observe.observed():
+            observe.begun(carried, {**answer, "context": start.context.model_dump(mode="json")})
+        return engine
+
+    def _take_over(self, carried: Carried, graph: Graph) -> None:
+        if "journal" in carried:
+            self.journal.restore(carried["journal"])
+        if "inbox" in carried:
+            self.inbox.restore(carried["inbox"])
+        if ending := carried.get("ending"):
+            error = None if ending["error"] is None else ErrorInfo.model_validate(ending["error"])
+            self.standing.ending = ending["status"], error, ending["outputs"]
+        if continued := carried.get("continued", 0):
+            self.journal.add("RUN_CONTINUED", number=continued)
+        else:
+            self.journal.add("RUN_STARTED", definition=graph.plan.name, version=graph.plan.version)
+        if migrated := carried.get("migrated"):
+            self.journal.add("RUN_MIGRATED", old=migrated, new=f"{graph.plan.name}@{graph.plan.version}")
+
+    async def _go(self, engine: Engine) -> dict[str, Any]:
+        engine.begin()
+        while True:
+            try:
+                return await engine.until_over()
+            except Rolling:
+                await self._roll_over(engine)
+
+    async def _roll_over(self, engine: Engine) -> None:
+        """Go on in a new workflow run. Returns only where the run was to move, and no longer fits."""
+        while True:
+            state = self._state(engine)
+            if state is None:
+                return
+            before, plan = self.heard, self._graph(engine).plan
+            told = await carrying.continuation(engine.run.dispatcher, state, f"{plan.name}@{plan.version}")
+            await workflow.wait_condition(at_rest)
+            # Storing a large state takes a while, in which an answer may have come in.
+            if self.heard == before and engine.run.drained:
+                workflow.continue_as_new(told)
+            await workflow.wait_condition(lambda: engine.run.drained)
+
+    def _graph(self, engine: Engine) -> Graph:
+        """What the next workflow run will run."""
+        target = self._target
+        return engine.graph if target is None else graph_of(target["plan_hash"], target["plan"])
+
+    def _state(self, engine: Engine) -> Carried | None:
+        state = engine.dump()
+        state["shown"] = self._visibility.shown
+        state["ending"] = self.standing.ending_as_json()
+        state["continued"] = engine.continued + 1
+        if self._target is None:
+            return state
+        try:
+            state["root"] = _moved(engine, self._graph(engine))
+        except MigrationError as error:
+            self._target = None
+            self.journal.reject(None, error)
+            engine.run.moving = engine.run.rolling = False
+            engine.run.kick()
+            return None
+        state["resolved"] = {name: value for name, value in self._target.items() if name != "inputs"}
+        state["migrated"] = f"{engine.graph.plan.name}@{engine.graph.plan.version}"
+        return state
+
+    async def _end(self, status: RunStatus, error: ErrorInfo | None, outputs: dict[str, Any]) -> RunResult:
+        """Undo and clean up, let the world know how the run ended, and let handlers that wait finish."""
+        if self.engine is not None:
+            if status == "cancelled" and self.standing.ending is None:
+                self.journal.add("RUN_CANCELLING")
+            self.standing.ending = status, error, outputs
+            self._target = None
+            await self._see_to_the_end(self.engine, status, error)
+        if self._publisher is not None:
+            self._publisher.cancel()
+        for message in self.inbox.clear():
+            self.journal.reject(message, NothingAwaitedError("the run has ended"))
+        self._note_end(status, error)
+        result = self.standing.end(status, error, outputs)
+        self._visibility.show(RunStatus=status, CurrentNode=None)
+        workflow.set_current_details(self.standing.details())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if status == "completed":
+            return result
+        if status == "cancelled":
+            raise asyncio.CancelledError
+        message, code = (error.message, error.code) if error else (status, OrchestratorError.code)
+        raise ApplicationError(message, result, type=code, non_retryable=True)
+
+    def _note_end(self, status: RunStatus, error: ErrorInfo | None) -> None:
+        match status:
+            case "completed":
+                self.journal.add("RUN_COMPLETED")
+            case "cancelled":
+                self.journal.add("RUN_CANCELLED")
+            case "timed_out":
+                self.journal.add("RUN_TIMED_OUT")
+            case _:
+                about = {"code", "message", "node"}
+                self.journal.add("RUN_FAILED", **(error.model_dump(include=about, exclude_none=True) if error else {}))
+
+    async def _see_to_the_end(self, engine: Engine, status: RunStatus, error: ErrorInfo | None) -> None:
+        """Have the engine undo and clean up; whoever cancels meanwhile does not stop that."""
+        self.changed()
+        work = asyncio.create_task(engine.end(status, error))
+        while not work.done():
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                if work.done():
+                    raise
+            except Rolling:
+                await self._roll_over(engine)
+        work.result()
+
+    async def _publish(self) -> None:
+        """Upsert where the run stands when it comes to rest there: what it only passes through costs no event."""
+        standing = self.standing
+        while True:
+            shown = standing.now
+            self._visibility.show(RunStatus=shown.status, CurrentNode=shown.node)
+            if self.engine is not None:
+                await self.engine.tell_parent(shown.status, shown.parked)
+            await workflow.wait_condition(lambda before=shown: standing.now != before)
+
+
+def _moved(engine: Engine, graph: Graph) -> dict[str, Any]:
+    """The run's state for another plan."""
+    for aside in (*engine.run.undo, *engine.run.left):
+        plan = graph if aside.body is None else graph.bodies.get(aside.body)
+        if plan is None or aside.node not in plan.numbers:
+            raise MigrationError(f"`{aside.node}`, which is to run at the end, is missing in the new definition")
+    return translated(engine.scope.dump(), engine.graph, graph)
+
+
+def _handed_on(carried: Carried) -> RunRequest:
+    """The request of the run, as far as it still matters."""
+    return RunRequest.model_validate(
+        {"definition": "", "context": carried.get("context", {}), "parent": carried.get("parent")}
+    )
