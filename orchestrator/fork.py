@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from temporalio.client import Client
 
-from orchestrator.contracts import ForkRequest, Lineage, visit_label
+from orchestrator.contracts import ForkRequest, LimitsRequest, Lineage, RunContext, RunRequest, visit_label
 from orchestrator.errors import MigrationError, OrchestratorError, RequestError
 from orchestrator.graph.carried import Carried
 from orchestrator.graph.happenings import BodyClosed, BodyEntered, BodyFailed, Happening, Undone, VisitEnded
@@ -19,7 +19,7 @@ from orchestrator.graph.translation import moved_inputs, translated
 from orchestrator.graph.values import parse_reference
 from orchestrator.trace import Life, Trace, trace_of
 
-__all__ = ["Forked", "forked", "node_types", "rehearsal_of"]
+__all__ = ["Forked", "fork_of", "forked", "node_types", "rehearsal_of", "request_for"]
 
 _AT = re.compile(r"((?:.*\.)?)([A-Za-z][A-Za-z0-9_]*)(?:#([1-9][0-9]*))?(?:\[([0-9]+)\])?")
 _MOST_NAMED = 8
@@ -115,6 +115,25 @@ def fork_of(trace: Trace, request: ForkRequest, plan: Plan | None) -> Forked:
     return Forked(plan or life.plan, root.data.inputs, carried, lineage)
 
 
+def request_for(trace: Trace, fork: ForkRequest, definition: dict[str, Any] | str | None = None) -> RunRequest:
+    """What to start a fork with: for whom the run was, within the limits that it was given.
+
+    Args:
+        trace: The run.
+        fork: What is taken over of it.
+        definition: The definition to go on with; none keeps the run's own.
+    """
+    life, plan = trace.lives[-1], trace.plan
+    # The limits that it has are the tighter ones of its request and its definition, which may be another one now.
+    limits = LimitsRequest(**life.resolved["limits"]) if trace.request is None else trace.request.limits
+    return RunRequest(
+        definition=f"{plan.name}@{plan.version}" if definition is None else definition,
+        context=RunContext.model_validate(life.resolved.get("context", {})),
+        limits=limits,
+        fork=fork.model_copy(update={"own_definition": definition is None}),
+    )
+
+
 def rehearsal_of(life: Life, plan: Plan, given: Mapping[str, Any] | None = None) -> Rehearsal:
     """The beginning of a workflow run, to be played on a plan.
 
@@ -130,7 +149,7 @@ def rehearsal_of(life: Life, plan: Plan, given: Mapping[str, Any] | None = None)
     graph = Graph(plan)
     dumped: Mapping[str, Any] | None = life.carried.get("root")
     inputs = dumped["inputs"] if dumped else life.resolved["inputs"]
-    if plan.hash != life.plan.hash:
+    if plan is not life.plan:  # a definition that it names may differ where its own text does not
         inputs = moved_inputs(plan, {**(given or {}), **inputs})
         if dumped is not None:
             dumped = translated({**dumped, "inputs": inputs}, Graph(life.plan), graph)

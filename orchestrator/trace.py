@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
@@ -131,5 +132,10 @@ async def _life(client: Client, history: WorkflowHistory) -> Life:
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
     with observing(history.run_id, begun, life.happenings.append):
-        await replayer.replay_workflow(history)
+        try:
+            await replayer.replay_workflow(history)
+        except (workflow.NondeterminismError, RuntimeError) as error:
+            raise RequestError(
+                f"what `{history.workflow_id}` did cannot be replayed by this release: {error}"
+            ) from error
     return life

@@ -40,6 +40,8 @@ class Carried(TypedDict, total=False):
     aside: list[dict[str, Any]]
     children: list[dict[str, Any]]
     shown: dict[str, str | None]
+    answers: dict[str, dict[str, Any]]
+    """By the label of the visit, answers that came in while the rest of the state was being stored."""
     migrated: str
     """The definition, ``name@version``, that the run had until this workflow run."""
     ending: dict[str, Any] | None

@@ -28,7 +28,7 @@ from orchestrator.graph.plan import NodeId
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.graph.translation import moved_inputs
 
-__all__ = ["Misfit", "Rehearsal"]
+__all__ = ["Misfit", "Rehearsal", "place"]
 
 _NO_WAY = {
     "error": "it failed, and no way is meant for that",
@@ -117,8 +117,8 @@ class Rehearsal:
         return scope
 
     def ready(self) -> list[str]:
-        """Paths of the nodes that would run next."""
-        return [path for path, _ in _ready(self.root)]
+        """The visits that are under way, or would start next: ``ask``, ``items[3].answer#2``."""
+        return _ready(self.root)
 
     def _started(self, scope_path: str, node: str, visit: int) -> tuple[Scope, int, Running] | Misfit:
         """The visit, started now if it was not; or why it cannot be."""
@@ -132,7 +132,7 @@ class Rehearsal:
         number = scope.graph.numbers.get(NodeId(node))
         if number is None:
             return Misfit(path, visit, "the definition has no such node", gone=True)
-        kind, was = scope.graph.nodes[number].plan.type, self._types.get(_bare(path))
+        kind, was = scope.graph.nodes[number].plan.type, self._types.get(place(path))
         if was is not None and was != kind:
             return Misfit(path, visit, f"it was of type {was} and is of type {kind}", gone=True)
         running = scope.running.get(number)
@@ -165,8 +165,7 @@ class Rehearsal:
             if running.fan is None:
                 unstart(scope, number)
             raise
-        visit = f"#{happening.visit}" if happening.visit > 1 else ""
-        self.taken.append(f"{happening.scope}{happening.node}{visit}")
+        self.taken.append(_label(path, happening.visit))
         return None
 
     def _open(self, happening: ItemsKnown) -> Misfit | None:
@@ -174,8 +173,11 @@ class Rehearsal:
         if isinstance(found, Misfit):
             return found
         scope, number, running = found
-        label = f"{happening.node}#{happening.visit}" if happening.visit > 1 else happening.node
-        running.fan = Fan.begin(scope.graph.nodes[number].plan, label, happening.items)
+        plan = scope.graph.nodes[number].plan
+        if plan.body is None:
+            unstart(scope, number)
+            return Misfit(f"{happening.scope}{happening.node}", happening.visit, "it runs no body", gone=True)
+        running.fan = Fan.begin(plan, _label(happening.node, happening.visit), happening.items)
         return None
 
     def _enter(self, happening: BodyEntered) -> Misfit | None:
@@ -186,9 +188,10 @@ class Rehearsal:
         scope, number, running = found
         plan = scope.graph.nodes[number].plan
         if plan.body is None:
+            unstart(scope, number)
             return Misfit(f"{outer}{name}", visit, "it runs no body", gone=True)
         if running.fan is None:
-            running.fan = Fan.begin(plan, f"{name}#{visit}" if visit > 1 else name, None)
+            running.fan = Fan.begin(plan, _label(name, visit), None)
         fan = running.fan
         for due in range(fan.next, index + 1):
             fan.opening[due] = None
@@ -241,19 +244,21 @@ def _back_to_ready(scope: Scope) -> None:
                 _back_to_ready(body)
 
 
-def _ready(scope: Scope) -> list[tuple[str, int]]:
-    found = [
-        (f"{scope.path}{scope.graph.nodes[number].plan.id}", scope.marking.visits[number] + 1)
-        for number in scope.marking.ready
-    ]
+def _ready(scope: Scope) -> list[str]:
+    nodes, visits = scope.graph.nodes, scope.marking.visits
+    found = [_label(f"{scope.path}{nodes[number].plan.id}", visits[number] + 1) for number in scope.marking.ready]
     for running in scope.running.values():
         for body in () if running.fan is None else running.fan.open.values():
             found += _ready(body)
     return found
 
 
-def _bare(path: str) -> str:
-    """A path without items and visits."""
+def _label(path: str, visit: int) -> str:
+    return f"{path}#{visit}" if visit > 1 else path
+
+
+def place(path: str) -> str:
+    """Where a node stands in its definition: a path or label without items and visits."""
     return re.sub(r"#[0-9]+|\[[0-9]+\]", "", path)
 
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestrator.errors import NodeError
 from orchestrator.graph.index import Edge, Graph, Node
 from orchestrator.graph.marking import EdgeStatus, Marking, NodeStatus
 from orchestrator.graph.plan import EdgeKind
@@ -73,19 +74,23 @@ class Scheduler:
         marking.running += 1
         marking.steps += 1
 
-    def complete(self, number: int, kind: EdgeKind = "normal") -> tuple[int | None, Effects]:
+    def complete(self, number: int, kind: EdgeKind = "normal", *, to: str | None = None) -> tuple[int | None, Effects]:
         """A running node ended: decide its ways out. When a condition raises, the marking is as it was.
 
         Args:
             number: The node.
             kind: How it ended; only ways of this kind are open.
+            to: Of an exclusive node, the node that it leads to, whatever its conditions say.
 
         Returns:
             The number of the one way that was chosen, where only one can be (a back edge, or any way of an exclusive
             node), and the effects.
+
+        Raises:
+            NodeError: No way leads to ``to``, or not again.
         """
         node, marking = self._graph.nodes[number], self._marking
-        chosen = self._choose(node) if kind == "normal" else None
+        chosen = (self._choose(node) if to is None else self._led(node, to)) if kind == "normal" else None
         turning = chosen is not None and self._graph.edges[chosen].loop is not None
         decided = () if turning else tuple((index, self._taken(node, index, chosen, kind)) for index in node.outs)
         marking.node[number] = NodeStatus.COMPLETED
@@ -112,6 +117,13 @@ class Scheduler:
             if edge.kind == "normal" and self._within_bound(edge) and self._open(index):
                 return index
         return None
+
+    def _led(self, node: Node, to: str) -> int:
+        for index in node.ways:
+            edge = self._graph.edges[index]
+            if self._graph.plan.edges[index].target == to and edge.kind == "normal" and self._within_bound(edge):
+                return index
+        raise NodeError(f"`{node.plan.id}` has no way to `{to}`, or has taken it as often as it may")
 
     def _taken(self, node: Node, index: int, chosen: int | None, kind: EdgeKind) -> bool:
         if self._graph.edges[index].kind != kind:

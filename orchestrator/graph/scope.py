@@ -114,7 +114,7 @@ class Scope:
 
         Args:
             number: Its node.
-            output: What becomes ``nodes.<id>``; of an exclusive node it is made here.
+            output: What becomes ``nodes.<id>``. That of an exclusive node is made here; its ``to`` may say where to go.
             writes: What it writes into shared state, by channel.
             kind: Which of its ways out are open.
 
@@ -135,7 +135,8 @@ class Scope:
                 self.data.record(plan, output)
             self._output = None if exclusive else output
             self._steps_left = _MOST_STEPS
-            chosen, effects = self._scheduler.complete(number, kind)
+            to = output.get("to") if exclusive else None
+            chosen, effects = self._scheduler.complete(number, kind, to=to)
         except OrchestratorError:
             self.data.channels.withdraw(written, place)
             self.data.restore(plan, known)

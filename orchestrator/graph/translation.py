@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.errors import MigrationError
+from orchestrator.errors import InputError, MigrationError
 from orchestrator.graph.index import Edge, Graph, Node
 from orchestrator.graph.inputs import filled_inputs
 from orchestrator.graph.marking import EdgeStatus, Marking, NodeStatus
@@ -28,8 +28,8 @@ def translated(dumped: Mapping[str, Any], old: Graph, new: Graph, path: str = ""
         What ``Scope`` takes for the new plan.
 
     Raises:
-        MigrationError: Something that has happened has no place in the new plan; says what and where.
-        InputError: The inputs do not fit the new plan.
+        MigrationError: Something that has happened has no place in the new plan, or the inputs do not fit it; says what
+            and where.
     """
     return _Move(dumped, old, new, path).done()
 
@@ -63,7 +63,7 @@ class _Move:
         running = [[self._number(number), self._running(number, kept)] for number, kept in self._dumped["running"]]
         return {
             **self._dumped,
-            "inputs": moved_inputs(self._new.plan, self._dumped["inputs"]),
+            "inputs": self._inputs(),
             "marking": self._now.dump(),
             "running": running,
             "data": self._data(),
@@ -215,6 +215,12 @@ class _Move:
             kept[name] = {**slot, "recent": [self._write(entry) for entry in slot["recent"]]}
         return {**data, "channels": kept, "nodes": self._outputs(data["nodes"])}
 
+    def _inputs(self) -> dict[str, Any]:
+        try:
+            return moved_inputs(self._new.plan, self._dumped["inputs"])
+        except InputError as error:
+            raise self._misfit("inputs", error.message) from error
+
     def _outputs(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
         outputs = dict(nodes)
         for old, new in self._nodes.items():
@@ -224,7 +230,9 @@ class _Move:
             if self._old.nodes[old].plan.keep_visits:
                 continue
             if self._was.visits[old] > 1:
-                raise self._misfit(name, "has run more than once, and only its last output was kept; `visits` needs all")
+                raise self._misfit(
+                    name, "has run more than once, and only its last output was kept; `visits` needs all"
+                )
             outputs[name] = {**output, "visits": [output]}
         return outputs
 

@@ -8,7 +8,17 @@ from typing import Any, cast
 import yaml
 from pydantic_core import to_jsonable_python
 
-from orchestrator.contracts import ErrorInfo, Message, ResolveRequest, ResumeRequest, RunContext, RunStatus, Usage
+from orchestrator.contracts import (
+    ErrorInfo,
+    LimitsRequest,
+    Message,
+    ResolveRequest,
+    ResumeRequest,
+    RunContext,
+    RunStatus,
+    Usage,
+    visit_label,
+)
 from orchestrator.graph.plan import Plan
 from orchestrator.testkit.durations import spelled
 from orchestrator.testkit.labels import Label, find_node
@@ -23,12 +33,15 @@ _WORDS = frozenset({"true", "false", "null", "y", "n", "yes", "no", "on", "off"}
 
 @dataclass(frozen=True, slots=True)
 class RecordedVisit:
-    """A visit that ended: with an output, or for good with an error."""
+    """A visit that ended: with an output, or for good with an error. ``after`` is how long it took, in seconds."""
 
     label: str
     output: Mapping[str, Any] | None = None
     error: ErrorInfo | None = None
     usage: Usage | None = None
+    after: float = 0.0
+    cut: bool = False
+    """It never ended: it was cut short, or is still under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +59,23 @@ Happened = Message | ResumeRequest | ResolveRequest | Pause | Stop
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRun:
-    """What a case needs to know of a run. ``messages`` have the seconds since its start."""
+    """What a case needs to know of a run.
+
+    ``messages`` have the seconds since its start, ``children`` the plans of the runs that it started, by the place of
+    the node that did. ``path`` is none where not all of it is known.
+    """
 
     definition: str
     name: str
     inputs: Mapping[str, Any]
     plan: Plan
+    children: Mapping[str, Plan] = field(default_factory=dict[str, Plan])
     visits: Sequence[RecordedVisit] = ()
     messages: Sequence[tuple[float, Happened]] = ()
     context: RunContext = field(default_factory=RunContext)
+    limits: LimitsRequest = field(default_factory=LimitsRequest)
     status: RunStatus
-    path: Sequence[str]
+    path: Sequence[str] | None
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     error: ErrorInfo | None = None
     cost_usd: float | None = None
@@ -74,6 +93,8 @@ def case_of(run: RecordedRun, *, schema: str = "../../docs/cases.schema.json") -
     case: dict[str, Any] = {"name": run.name, "inputs": dict(run.inputs)}
     if context := run.context.model_dump(mode="json", exclude_defaults=True):
         case["context"] = context
+    if limits := run.limits.model_dump(mode="json", exclude_defaults=True):
+        case["limits"] = limits
     if mocks := dict(_mocks(run)):
         case["mocks"] = mocks
     if run.messages:
@@ -86,20 +107,25 @@ def case_of(run: RecordedRun, *, schema: str = "../../docs/cases.schema.json") -
 
 def _mocks(run: RecordedRun) -> Iterator[tuple[str, dict[str, Any]]]:
     for visit in run.visits:
-        node = find_node(run.plan, Label.read(visit.label), {}).node
+        node = find_node(run.plan, Label.read(visit.label), run.children).node
         if node is None or node.tier != "work":
             continue
         if visit.error is not None:
             # How often it was tried does not matter any more: here it fails at once.
             failure = {"code": visit.error.code, "message": visit.error.message, "retryable": False}
-            yield visit.label, {"error": failure}
+            yield visit.label, {"error": failure} | _after(run, visit)
             continue
-        mock: dict[str, Any] = {"output": dict(visit.output or {})}
+        mock: dict[str, Any] = {"output": dict(visit.output or {})} | _after(run, visit)
         if visit.usage is not None:
             used = {"input_tokens": visit.usage.input_tokens, "output_tokens": visit.usage.output_tokens}
             mock |= {name: count for name, count in used.items() if count}
             mock |= {} if visit.usage.cost_usd is None else {"cost_usd": visit.usage.cost_usd}
         yield visit.label, mock
+
+
+def _after(run: RecordedRun, visit: RecordedVisit) -> dict[str, str]:
+    """How long a mock takes; it matters only where something comes in at its time."""
+    return {"after": spelled(visit.after, exact=True)} if run.messages and round(visit.after, 3) > 0 else {}
 
 
 def _step(at: float, happened: Happened) -> dict[str, Any]:
@@ -120,11 +146,14 @@ def _step(at: float, happened: Happened) -> dict[str, Any]:
 
 
 def _expect(run: RecordedRun) -> dict[str, Any]:
-    expect: dict[str, Any] = {"status": run.status, "path": list(run.path)}
+    expect: dict[str, Any] = {"status": run.status}
+    if run.path is not None:
+        expect["path"] = list(run.path)
     if run.outputs:
         expect["outputs"] = dict(run.outputs)
     if run.error is not None:
-        expect["error"] = {"code": run.error.code} | ({"node": run.error.node} if run.error.node else {})
+        node = visit_label(run.error.node, run.error.visit)
+        expect["error"] = {"code": run.error.code} | ({"node": node} if node else {})
     if run.cost_usd is not None:
         expect["cost_usd"] = run.cost_usd
     return expect

@@ -1,35 +1,46 @@
 """Hands a run's state from one workflow run to the next: in the input, or, where it is too large, in blob storage."""
 
-from orchestrator.contracts import Carry, Continuation
+from orchestrator.contracts import Carry
 from orchestrator.graph.carried import Carried, pack, unpack
 from orchestrator.workflow.dispatch import Dispatcher
 
-__all__ = ["continuation", "load"]
+__all__ = ["LIGHT", "fits", "load", "store"]
 
 _MOST_TEXT = 900_000
+LIGHT = frozenset({"journal", "inbox", "usage", "paused", "children", "shown", "answers"})
+"""What may change while the rest is being stored."""
 
 
-async def continuation(dispatcher: Dispatcher, state: Carried, definition: str) -> Continuation:
-    """What the next workflow run is started with.
+def fits(text: str) -> bool:
+    """Whether a state, packed, can be handed on in the input."""
+    return len(text) <= _MOST_TEXT
+
+
+async def store(dispatcher: Dispatcher, state: Carried) -> tuple[str, ...]:
+    """Keep a state in blob storage, all of it but what is ``LIGHT``.
 
     Args:
-        dispatcher: Stores the parts of what is too large.
-        state: The run's state.
-        definition: ``name@version``, for people.
+        dispatcher: Calls the activity that stores a part.
+        state: The state.
+
+    Returns:
+        The keys of its parts.
 
     Raises:
-        TooLargeError: The state is larger than a run may carry.
+        TooLargeError: It is larger than a run may carry.
     """
-    text = pack(state)
-    carry = Carry(text=text)
-    if len(text) > _MOST_TEXT:
-        parts = [text[start : start + _MOST_TEXT] for start in range(0, len(text), _MOST_TEXT)]
-        carry = Carry(pages=tuple([await dispatcher.store_page(part, n) for n, part in enumerate(parts)]))
-    return Continuation(continues=carry, definition=definition, continued=state.get("continued", 0))
+    heavy = Carried(**{name: value for name, value in state.items() if name not in LIGHT})  # pyright: ignore[reportArgumentType]
+    text = pack(heavy)
+    parts = [text[start : start + _MOST_TEXT] for start in range(0, len(text), _MOST_TEXT)]
+    return tuple([await dispatcher.store_page(part, number) for number, part in enumerate(parts)])
 
 
 async def load(dispatcher: Dispatcher, carry: Carry) -> Carried:
     """The state that a run was handed."""
-    if not carry.pages:
-        return unpack(carry.text)
-    return unpack("".join([await dispatcher.load_page(key, n) for n, key in enumerate(carry.pages)]))
+    state = Carried()
+    if carry.pages:
+        parts = [await dispatcher.load_page(key, number) for number, key in enumerate(carry.pages)]
+        state = unpack("".join(parts))
+    if carry.text:
+        state.update(unpack(carry.text))
+    return state

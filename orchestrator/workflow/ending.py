@@ -40,7 +40,7 @@ def leave(run: Run, scope: Scope, body: str | None) -> None:
 
 async def undo(run: Run) -> None:
     """Undo what is to be undone, the newest first. Stops early where the run is about to go on elsewhere."""
-    while run.undo and not run.rolling:
+    while run.undo and not run.must_roll():
         aside = run.undo[-1]
         output = await _perform(run, _node(run, aside), aside.path, aside.values)
         run.undo.pop()
@@ -53,7 +53,7 @@ async def undo(run: Run) -> None:
 async def tidy(run: Run) -> None:
     """Run the ``finally`` nodes of scopes that were left, the innermost first. Stops early as ``undo`` does."""
     run.left.sort(key=lambda aside: aside.path.count("."))
-    while run.left and not run.rolling:
+    while run.left and not run.must_roll():
         aside = run.left[-1]
         await _perform(run, _node(run, aside), aside.path, aside.values)
         run.left.pop()

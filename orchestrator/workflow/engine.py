@@ -1,6 +1,6 @@
 """One run of one plan, from its beginning, or from where it stood in an earlier workflow run, to its end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from orchestrator.contracts import ChildRun, ErrorInfo, ParentRun, Parked, Resol
 from orchestrator.errors import OrchestratorError, RunTimeoutError
 from orchestrator.graph.carried import Carried
 from orchestrator.graph.index import Graph
-from orchestrator.graph.scope import Scope
+from orchestrator.graph.scope import Running, Scope
 from orchestrator.workflow import ending
 from orchestrator.workflow.handlers import at_rest
 from orchestrator.workflow.inbox import Inbox
@@ -167,6 +167,11 @@ class Engine:
             workflow.logger.warning("the parent run %s is gone", parent.run)
         ticket.give_back()
 
+    def answers(self) -> dict[str, dict[str, Any]]:
+        """The answers that are held back while the run's state is being stored, by the label of the visit."""
+        held = self.run.held or {}
+        return {label: running.kept["answer"] for label, running in _visits(self.scope) if label in held}
+
     def dump(self) -> Carried:
         """Where the run stands."""
         run = self.run
@@ -201,6 +206,18 @@ class Engine:
         run.left = [Aside(**aside) for aside in kept.get("left", ())]
         run.undone = list(kept.get("undone", ()))
         run.aside = [ErrorInfo.model_validate(info) for info in kept.get("aside", ())]
+        answers = kept.get("answers") or {}
+        for label, running in _visits(self.scope) if answers else ():
+            if label in answers:
+                running.kept["answer"] = answers[label]
         for child in kept.get("children", ()):
             known = ChildRun.model_validate(child)
             run.children[visit_label(known.node, known.visit)] = known
+
+
+def _visits(scope: Scope) -> Iterator[tuple[str, Running]]:
+    """The visits under way in a scope and the bodies within, by label."""
+    for number, running in scope.running.items():
+        yield visit_label(f"{scope.path}{scope.graph.nodes[number].plan.id}", running.visit), running
+        for body in () if running.fan is None else running.fan.open.values():
+            yield from _visits(body)

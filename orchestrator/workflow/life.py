@@ -1,12 +1,13 @@
 """One workflow run of a run: from what it is started with to its end, or to the workflow run that comes after it."""
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from orchestrator.contracts import (
+    Carry,
     Continuation,
     ErrorInfo,
     LimitsRequest,
@@ -18,10 +19,11 @@ from orchestrator.contracts import (
     RunStatus,
 )
 from orchestrator.errors import MigrationError, NothingAwaitedError, OrchestratorError, RunTimeoutError
-from orchestrator.graph.carried import Carried
+from orchestrator.graph.carried import Carried, pack
 from orchestrator.graph.index import Graph
 from orchestrator.graph.translation import translated
-from orchestrator.workflow import carrying, dispatch, observe
+from orchestrator.workflow import dispatch, observe
+from orchestrator.workflow.carrying import LIGHT, fits, load, store
 from orchestrator.workflow.engine import Engine, Rolling
 from orchestrator.workflow.handlers import at_rest
 from orchestrator.workflow.inbox import Inbox
@@ -136,7 +138,7 @@ class Life:
         carried = Carried()
         if isinstance(start, Continuation):
             loader = dispatch.Dispatcher(Pace(lambda: None), _HEARTBEAT_S)
-            carried = await carrying.load(loader, start.continues)
+            carried = await load(loader, start.continues)
             start, answer = _handed_on(carried), carried.get("resolved", {})
         else:
             answer = await dispatch.resolve(start)
@@ -144,7 +146,7 @@ class Life:
         resolved = Resolved.model_validate({"inputs": {}, **answer, "plan": graph.plan})
         if resolved.start is not None:
             loader = dispatch.Dispatcher(Pace(lambda: None), resolved.heartbeat_timeout)
-            carried = await carrying.load(loader, resolved.start)
+            carried = await load(loader, resolved.start)
         self._visibility = Visibility(resolved.search_attributes, carried.get("shown"))
         self._visibility.show(
             DefinitionName=graph.plan.name,
@@ -186,18 +188,32 @@ class Life:
                 await self._roll_over(engine)
 
     async def _roll_over(self, engine: Engine) -> None:
-        """Go on in a new workflow run. Returns only where the run was to move, and no longer fits."""
-        while True:
-            state = self._state(engine)
-            if state is None:
-                return
-            before, plan = self.heard, self._graph(engine).plan
-            told = await carrying.continuation(engine.run.dispatcher, state, f"{plan.name}@{plan.version}")
+        """Go on in a new workflow run. Returns where that cannot be just now."""
+        state = self._state(engine)
+        if state is None:
+            return
+        text = pack(state)
+        if fits(text):
+            heard = self.heard
             await workflow.wait_condition(at_rest)
-            # Storing a large state takes a while, in which an answer may have come in.
-            if self.heard == before and engine.run.drained:
-                workflow.continue_as_new(told)
-            await workflow.wait_condition(lambda: engine.run.drained)
+            if self.heard == heard and engine.run.drained:
+                self._leave(engine, Carry(text=text))
+            return
+        run = engine.run
+        run.held = {}
+        moves = run.moves
+        pages = await store(run.dispatcher, state)
+        await workflow.wait_condition(at_rest)
+        if run.moves == moves and run.drained:
+            now = self._state(engine) or state
+            light = {name: value for name, value in now.items() if name in LIGHT} | {"answers": engine.answers()}
+            self._leave(engine, Carry(pages=pages, text=pack(cast("Carried", light))))
+        run.stay()
+
+    def _leave(self, engine: Engine, carry: Carry) -> NoReturn:
+        plan = self._graph(engine).plan
+        definition = f"{plan.name}@{plan.version}"
+        workflow.continue_as_new(Continuation(continues=carry, definition=definition, continued=engine.continued + 1))
 
     def _graph(self, engine: Engine) -> Graph:
         """What the next workflow run will run."""

@@ -151,12 +151,16 @@ class Run:
         self.deadline: float | None = None
         """Seconds since 1970."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.moves = 0
+        """Raised by all that changes where the run stands."""
+        self.held: dict[str, Callable[[], None]] | None = None
+        """While the run's state is being stored: what is to be done with each answer if the run stays after all."""
         self.moving = False
         """The run is to go on with another definition, in another workflow run."""
         self._roll_after = 0
         """Length of history before which the run does not try again to go on elsewhere."""
         self._hungry: dict[Hungry, None] = {}
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._tasks: dict[asyncio.Task[None], Coroutine[Any, Any, None]] = {}
 
     @property
     def about(self) -> dict[str, Any]:
@@ -203,6 +207,18 @@ class Run:
             length >= self.resolved.rollover.events or info.is_continue_as_new_suggested()
         ):
             self.rolling = True
+
+    def stay(self) -> None:
+        """Go on here after all, and do what was held back meanwhile."""
+        held, self.held = self.held or {}, None
+        for go_on in held.values():
+            go_on()
+        self.roll_later()
+
+    def must_roll(self) -> bool:
+        """Whether the run is to go on in another workflow run now, history being long enough."""
+        self.look_at_history()
+        return self.rolling
 
     def roll_later(self) -> None:
         """Go on as before for a while: what is under way takes long. Unless the history is too long for that."""
@@ -260,7 +276,7 @@ class Run:
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a task of this run. A fault of ours in it fails the workflow task, where people see it."""
         task = asyncio.create_task(self._guarded(work))
-        self._tasks[task] = None
+        self._tasks[task] = work
         task.add_done_callback(self._ended)
         return task
 
@@ -290,4 +306,5 @@ class Run:
             self.abort(error)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
+        # One that was cancelled before it began was never awaited.
+        self._tasks.pop(task).close()

@@ -144,8 +144,8 @@ class ScopeRunner:
 
     async def _do(self, node: Node, running: Running, ticket: Ticket) -> tuple[dict[str, Any], EdgeKind]:
         plan, scope, run = node.plan, self.scope, self.run
-        if "override" in running.kept:
-            return running.kept["override"], "normal"
+        if plan.exclusive or "override" in running.kept:
+            return running.kept.get("override", {}), "normal"
         if plan.tier != "control":
             return await run.visits.perform(scope, plan, running), "normal"
         match plan.type:
@@ -180,6 +180,7 @@ class ScopeRunner:
         self.scope.changed_inputs(request.inputs)
 
     def _resolved(self, node: Node, running: Running, info: ErrorInfo, answer: ResolveRequest) -> bool:
+        self.run.moves += 1
         match answer.action:
             case "retry":
                 running.tries += 1
@@ -204,6 +205,7 @@ class ScopeRunner:
         self, node: Node, running: Running, output: dict[str, Any], writes: dict[str, Any], kind: EdgeKind
     ) -> None:
         number, plan, path = node.index, node.plan, self._path(node)
+        self.run.moves += 1
         output, effects = self.scope.complete(number, output, writes, kind)
         if plan.compensate is not None and kind == "normal":
             self._remember(node, running, output)

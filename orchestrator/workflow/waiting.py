@@ -140,6 +140,7 @@ class _Asking:
         if due is None or workflow.time() < due:
             return
         now = workflow.time()
+        self._run.moves += 1
         self._kept["reminders"] = [moment for moment in self._kept["reminders"] if moment > now]
         reminded = self._question.awaiting.reminded + 1
         self._show(reminded=reminded)
@@ -177,6 +178,7 @@ class _Asking:
         if isinstance(value, Verdict) and value.decision == "defer":
             until = self._due(value)
             self._kept["deferred"] = until
+            self._run.moves += 1
             self._show(deferred_until="" if until is None else iso(until))
             self._run.journal.add(
                 "DEFERRED",
@@ -200,7 +202,12 @@ class _Asking:
             answer = {"value": value, "text": message.text, "values": message.values}
         # Kept at once: the run may go on elsewhere before the visit itself has seen it.
         self._kept["answer"] = answer | about
-        self._answer.set_result(answer | about)
+        held = self._run.held
+        if held is None:
+            self._answer.set_result(answer | about)
+        else:
+            label = visit_label(self._path, self._running.visit)
+            held[label] = lambda: self._answer.set_result(self._kept["answer"])
         return True
 
 

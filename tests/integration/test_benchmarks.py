@@ -1,6 +1,7 @@
 """The benchmarks compare like with like: both sides ask the same activities for the same."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,16 @@ from benchmarks.graphs import parallel, quick_chain, work_chain
 from benchmarks.handwritten import HandwrittenChain, HandwrittenParallel, HandwrittenQuickChain
 from benchmarks.lab import Lab, open_lab
 from benchmarks.machine import describe_machine
+from benchmarks.rollover import Long, definitions, fanned, looped, measure, talked
 from orchestrator.devserver import DevServer
 
-DEFINITIONS = {"work": work_chain("work", 3), "parallel": parallel("parallel", 3), "quick": quick_chain("quick", 3)}
+LONG = (looped("quick", 20), looped("work", 20), fanned(20, 4), talked(20))
+DEFINITIONS = {
+    "work": work_chain("work", 3),
+    "parallel": parallel("parallel", 3),
+    "quick": quick_chain("quick", 3),
+    **definitions(LONG),
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +82,20 @@ async def test_the_machine_and_the_versions_are_told(lab: Lab) -> None:
 
     assert machine.cores > 0
     assert machine.server.count(".") == 2
+
+
+@pytest.mark.parametrize(("long", "events"), list(zip(LONG, (1, 6, 3, 5), strict=True)), ids=definitions(LONG))
+async def test_a_long_run_is_measured_tenth_by_tenth(lab: Lab, long: Long, events: int) -> None:
+    measured = await measure(lab, long)
+
+    assert (measured.items, len(measured.parts), measured.workflow_runs) == (20, 10, 1)
+    assert measured.parts[5].events >= events
+    assert sum(part.bytes for part in measured.parts) > 0
+    assert min(measured.memory) > 0
+
+
+async def test_a_long_run_that_comes_to_another_end_is_an_error(lab: Lab) -> None:
+    wrong = replace(looped("work", 20), expected=fanned(20, 4).expected)
+
+    with pytest.raises(RuntimeError, match="came to another end: completed"):
+        await measure(lab, wrong)

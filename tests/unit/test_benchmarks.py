@@ -11,6 +11,9 @@ from benchmarks.figures import Figure, Pair, Sample, flatness, growth, ratios
 from benchmarks.machine import Machine
 from benchmarks.measures import DEFINITIONS, MEASURES
 from benchmarks.report import BEGIN, END, Report, as_markdown, as_table, write_block
+from benchmarks.rollover import LONG_RUNS, LongRun, Part
+from benchmarks.rollover import definitions as long_definitions
+from benchmarks.rollover_report import MARKERS, RolloverReport, rollover_markdown, rollover_table, verdict
 from orchestrator.compiler import compile_definition
 from orchestrator.definition.loader import load_mapping
 
@@ -141,8 +144,55 @@ def test_a_condition_stands_on_each_edge_of_the_conditional_chain() -> None:
     assert all(edge.when is not None for edge in plan.edges)
 
 
+@pytest.mark.parametrize("name", long_definitions())
+def test_every_long_run_is_a_definition_that_may_take_all_its_steps(name: str) -> None:
+    (run,) = (run for run in LONG_RUNS if run.definition["name"] == name)
+
+    assert compile_definition(load_mapping(run.definition)).limits.steps > run.items
+
+
+def long_report(last: float) -> RolloverReport:
+    parts = tuple(Part(events=6.0, bytes=1_000.0, ms=ms) for ms in (*[2.0] * 9, last))
+    run = LongRun(
+        what="loop of 10 visits",
+        items=10,
+        parts=parts,
+        workflow_runs=3,
+        largest_start=20_000,
+        most_events=4_000,
+        seconds=1.5,
+        memory=(2**27, 2**28),
+    )
+    return RolloverReport(day=date(2026, 1, 2), command="python -m benchmarks", machine=MACHINE, runs=(run,))
+
+
+def test_the_table_of_long_runs_shows_halves_tenths_and_what_was_handed_on() -> None:
+    console = Console(width=180, file=StringIO())
+    with console.capture() as captured:
+        console.print(rollover_table(long_report(2.0)))
+    text = " ".join(captured.get().split())
+
+    assert "3 workflow runs of at most 4,000 events" in text
+    assert "20,000 bytes" in text
+    assert "6.00, 6.00, 6.00, 6.00" in text
+    assert text.count("met") == 3
+
+
+def test_the_markdown_of_long_runs_says_what_grew() -> None:
+    _, _, header, rule, *rows = rollover_markdown(long_report(12.0)).splitlines()
+
+    assert header.count("|") == rule.count("|") == rows[0].count("|")
+    assert [row.rsplit("| ", 1)[1] for row in rows] == ["met |", "met |", "missed |"]
+    assert "| ms | 2.00 | 4.00 | 2.00 | ≤ 1.2 | 2.00, 2.00, 12.00, 12.00 |" in rows[2]
+
+
+@pytest.mark.parametrize(("ratio", "told"), [(1.204, "met"), (1.206, "missed"), (0.5, "met")])
+def test_a_long_run_is_flat_when_the_ratio_as_it_is_shown_is_within_the_target(ratio: float, told: str) -> None:
+    assert verdict(ratio, 1.2) == told
+
+
 def test_the_page_about_performance_has_a_place_for_the_figures_and_names_every_measure() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
-    assert text.count(BEGIN) == text.count(END) == 1
-    assert [name for name in MEASURES if f"`{name}`" not in text] == []
+    assert [text.count(marker) for marker in (BEGIN, END, *MARKERS)] == [1, 1, 1, 1]
+    assert [name for name in (*MEASURES, "rollover") if f"`{name}`" not in text] == []
