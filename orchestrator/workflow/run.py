@@ -124,11 +124,13 @@ class Run:
         self.parent = parent
         self.journal = journal
         self.inbox = inbox
-        self.changed = changed
+        self._tell = changed
+        self._telling = False
+        self._feeding = False
         self.pace = Pace(self.kick)
         self.dispatcher = Dispatcher(self.pace, resolved.heartbeat_timeout)
         self.visits = Visits(self.dispatcher)
-        self.parking = Parking(journal, changed)
+        self.parking = Parking(journal, self.changed)
         self.busy = 0
         """Visits, and other tasks, that have to end or rest before the run can go on in another workflow run."""
         self.working = 0
@@ -160,6 +162,8 @@ class Run:
         self._roll_after = 0
         """Length of history before which the run does not try again to go on elsewhere."""
         self._hungry: dict[Hungry, None] = {}
+        self._without_slot: dict[Hungry, None] = {}
+        """Those that only lack a slot of ``max_parallel``; there may be a thousand of them."""
         self._tasks: dict[asyncio.Task[None], Coroutine[Any, Any, None]] = {}
 
     @property
@@ -251,25 +255,42 @@ class Run:
         about = {"code": info.code, "message": info.message[:MOST_SHOWN]}
         self.journal.add("ERROR", info.node, info.visit, **about, **({"tries": tries} if tries > 1 else {}))
 
-    def want(self, hungry: Hungry, *, more: bool) -> None:
+    def changed(self) -> None:
+        """Tell, once all of it is done, that something has changed."""
+        if not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell_now)
+
+    def _tell_now(self) -> None:
+        self._telling = False
+        self._tell()
+
+    def want(self, hungry: Hungry, *, more: bool, lacks_slot: bool = False) -> None:
         """Remember, or forget, that ``hungry`` has more to start than there was room for."""
-        if more:
-            self._hungry[hungry] = None
-        else:
-            self._hungry.pop(hungry, None)
+        for kept, wanted in ((self._hungry, more and not lacks_slot), (self._without_slot, more and lacks_slot)):
+            if wanted:
+                kept[hungry] = None
+            else:
+                kept.pop(hungry, None)
 
     def rested(self) -> None:
         """There may be room for somebody else."""
-        if self._hungry and not self.stands:
+        if (self._hungry or self._without_slot) and not self._feeding and not self.stands:
+            self._feeding = True
             self.spawn(self._feed())
 
     async def _feed(self) -> None:
+        self._feeding = False
         self.kick()
 
     def kick(self) -> None:
         """Let everything start that may start now."""
         for hungry in list(self._hungry):
             if self.stands:
+                return
+            hungry.advance()
+        for hungry in list(self._without_slot):
+            if self.stands or self.working >= self.limits.max_parallel:
                 return
             hungry.advance()
 
@@ -298,6 +319,8 @@ class Run:
         self.busy = self.working = 0
         self.visiting.clear()
         self._hungry.clear()
+        self._without_slot.clear()
+        self._feeding = False
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

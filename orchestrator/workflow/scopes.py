@@ -74,7 +74,8 @@ class ScopeRunner:
                 if self._may_start(number):
                     self._start(scope.graph.nodes[number])
                     started = True
-        run.want(self, more=bool(scope.marking.ready) and not self.over.done())
+        more = bool(scope.marking.ready) and not self.over.done()
+        run.want(self, more=more, lacks_slot=more and self._lacks_only_slots())
         if scope.over and not self.over.done():
             self._finish()
         run.changed()
@@ -89,6 +90,12 @@ class ScopeRunner:
         if self.over.done() or self.scope.marking.node[number] != NodeStatus.READY:
             return False
         return self.run.admits(works=self.scope.graph.nodes[number].plan.tier != "control")
+
+    def _lacks_only_slots(self) -> bool:
+        if self.run.stands or self.run.working < self.run.limits.max_parallel:
+            return False
+        nodes = self.scope.graph.nodes
+        return all(nodes[number].plan.tier != "control" for number in self.scope.marking.ready)
 
     def _finish(self) -> None:
         if stuck := self.scope.stuck:

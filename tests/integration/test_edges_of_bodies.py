@@ -45,6 +45,17 @@ async def test_every_item_gives_its_result_however_many_there_are(
     assert result.outputs == {"all": [{"s": f"W{n}"} for n in range(count)], "n": count}
 
 
+async def test_hundreds_of_items_that_wait_for_room_do_not_hold_each_other_up(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    node = for_each("all", "inputs.x", [model("m", "{{ item }}")], {"i": "{{ index }}"}, concurrency=600)
+    definition = graph([node], inputs=ANYTHING, outputs={"all": "{{ nodes.all.results }}"})
+    async with running_worker():
+        result = await runs.run(definition, {"x": list(range(600))})
+    assert result.error is None
+    assert result.outputs == {"all": [{"i": n} for n in range(600)]}
+
+
 @pytest.mark.parametrize(
     ("items", "problem"),
     [
