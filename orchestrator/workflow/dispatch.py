@@ -1,5 +1,6 @@
 """How the workflow calls activities: by name, with one object, under limits that can not wedge a run."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,7 +50,7 @@ _AWAIT_RETRY = RetryPolicy(maximum_interval=timedelta(seconds=30), non_retryable
 async def resolve(request: RunRequest) -> dict[str, Any]:
     """Have the definition found, checked and compiled; the answer, in history, pins the run to it."""
     patience = _RESOLVE if request.fork is None else _FORK
-    raw = await workflow.execute_local_activity(
+    handle = workflow.start_local_activity(
         RESOLVE_ACTIVITY,
         request,
         result_type=RawValue,
@@ -58,6 +59,11 @@ async def resolve(request: RunRequest) -> dict[str, Any]:
         retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NEVER_RETRIED),
         activity_id="resolve",
     )
+    try:
+        raw = await asyncio.shield(handle)
+    except asyncio.CancelledError:
+        await workflow.wait([handle])  # see ``Dispatcher.idle``
+        raise
     return _decoded(raw)
 
 
@@ -73,6 +79,15 @@ class Dispatcher:
         self._pace = pace
         self._heartbeat_timeout = timedelta(seconds=heartbeat_timeout)
         self._local = 0
+
+    @property
+    def idle(self) -> bool:
+        """No local activity is under way.
+
+        They are never cancelled, being short, and a workflow run must not end before they have: the SDK's core (1.35)
+        panics when one comes back to a run that is gone, and takes the worker with it.
+        """
+        return self._local == 0
 
     async def render(self, value: Any, values: Mapping[str, Any], *, where: str) -> Any:
         """Have templates filled in.
@@ -159,20 +174,28 @@ class Dispatcher:
         self._local += 1
         try:
             await self._pace.refreshed()
-            raw = await workflow.execute_local_activity(
-                options.activity,
-                payload,
-                result_type=RawValue,
-                start_to_close_timeout=options.timeout,
-                schedule_to_close_timeout=options.total_timeout,
-                retry_policy=options.retry,
-                activity_id=options.id,
-                summary=options.summary,
-            )
-        finally:
+        except (Exception, asyncio.CancelledError):
             self._local -= 1
+            raise
+        handle = workflow.start_local_activity(
+            options.activity,
+            payload,
+            result_type=RawValue,
+            start_to_close_timeout=options.timeout,
+            schedule_to_close_timeout=options.total_timeout,
+            retry_policy=options.retry,
+            activity_id=options.id,
+            summary=options.summary,
+        )
+        handle.add_done_callback(self._came_back)
+        raw = await asyncio.shield(handle)
         self._pace.carried(len(raw.payload.data))
         return _decoded(raw)
+
+    def _came_back(self, handle: "asyncio.Future[Any]") -> None:
+        self._local -= 1
+        if not handle.cancelled():
+            handle.exception()  # looked at: nobody may be waiting for it any more
 
     async def _remote(self, options: "_Options", payload: RawValue) -> Any:
         await self._pace.admit(len(payload.payload.data))

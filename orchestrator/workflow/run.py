@@ -198,7 +198,7 @@ class Run:
     @property
     def drained(self) -> bool:
         """Whether all that is under way can go on in another workflow run as it is."""
-        return self.busy == 0 and workflow.all_handlers_finished()
+        return self.busy == 0 and self.dispatcher.idle and workflow.all_handlers_finished()
 
     def look_at_history(self) -> None:
         """Let the run go on in another workflow run when its history is long enough."""
@@ -315,6 +315,8 @@ class Run:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if not self.dispatcher.idle:
+            await workflow.wait_condition(lambda: self.dispatcher.idle)
         self.era += 1
         self.busy = self.working = 0
         self.visiting.clear()
