@@ -8,13 +8,17 @@ from pydantic_core import to_json
 
 __all__ = [
     "conditional_chain",
+    "conversation",
+    "for_each",
     "node_id",
     "parallel",
     "quick_chain",
     "quick_config",
+    "quick_loop",
     "reads_of",
     "work_chain",
     "work_config",
+    "work_loop",
     "write_definitions",
 ]
 
@@ -69,6 +73,40 @@ def parallel(name: str, width: int) -> dict[str, Any]:
     return _definition(name, nodes) | {"limits": {"max_parallel": width}, "outputs": {"last": last}}
 
 
+def quick_loop(name: str, visits: int) -> dict[str, Any]:
+    """A quick node that counts on from where its last visit stood."""
+    expression = {"operation": "expression", "input": {"n": "{{ state.n }}"}, "expression": "input.n + 1"}
+    node = {"id": "count", "type": "Transform", "config": expression, "write": {"n": "{{ output.result }}"}}
+    return _counted(name, node, visits, "replace")
+
+
+def work_loop(name: str, visits: int) -> dict[str, Any]:
+    """A work node that is told how often it ran."""
+    config = {"model": "simulated", "prompt": "Say {{ state.n }}"}
+    return _counted(name, {"id": "count", "type": "ModelInvoke", "config": config, "write": {"n": 1}}, visits, "add")
+
+
+def conversation(name: str, messages: int) -> dict[str, Any]:
+    """A question asked again and again."""
+    node = {"id": "count", "type": "UserInput", "config": {"question": "What next?"}, "write": {"n": 1}}
+    definition = _counted(name, node, messages, "add")
+    return {**definition, "outputs": {**definition["outputs"], "last": "{{ nodes.count.text }}"}}
+
+
+def for_each(name: str, items: int, concurrency: int) -> dict[str, Any]:
+    """A work node for each item of a list, some at a time."""
+    body = {
+        "nodes": [{"id": "m", "type": "ModelInvoke", "config": {"model": "simulated", "prompt": "Say {{ item }}"}}],
+        "outputs": {"item": "{{ item }}", "index": "{{ index }}", "end": "{{ nodes.m.finish_reason }}"},
+    }
+    config = {"items": "inputs.items", "concurrency": concurrency, "max_items": items, "do": body}
+    return _definition(name, [{"id": "all", "type": "ForEach", "config": config}]) | {
+        "inputs": {"items": {"type": "array"}},
+        "limits": {"steps": 2 * items + 10},
+        "outputs": {"all": "{{ nodes.all.results }}"},
+    }
+
+
 def write_definitions(folder: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
     """Put definitions, by name, where a worker finds them."""
     for name, definition in definitions.items():
@@ -77,6 +115,17 @@ def write_definitions(folder: Path, definitions: Mapping[str, Mapping[str, Any]]
 
 def _definition(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": name, "version": "1.0.0", "nodes": nodes}
+
+
+def _counted(name: str, node: dict[str, Any], visits: int, reducer: str) -> dict[str, Any]:
+    """A definition whose node runs until ``state.n`` says that it did so ``visits`` times."""
+    again = {"from": "count", "to": "count", "when": f"state.n < {visits}", "max_visits": visits + 1}
+    return _definition(name, [node]) | {
+        "edges": [again],
+        "limits": {"steps": visits + 10},
+        "state": {"n": {"type": "integer", "initial": 0, "reducer": reducer}},
+        "outputs": {"n": "{{ state.n }}"},
+    }
 
 
 def _edges(length: int) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from temporalio.client import Client, WorkflowHandle
 
 from benchmarks.figures import Pair, Sample
@@ -52,6 +53,15 @@ class WorkerProcess:
         self.process.stdin.write(b"collect\n" if collect else b"read\n")
         return float(await self.said())
 
+    def used(self) -> float:
+        """CPU seconds it has used, whatever it is doing."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
+
+    def memory(self) -> int:
+        """Bytes of memory it holds now."""
+        return psutil.Process(self.process.pid).memory_info().rss
+
     async def said(self) -> str:
         """Its next line.
 
@@ -81,16 +91,23 @@ class Lab:
         """Run a definition to its end."""
         return await self._run(WORKFLOW_TYPE, RunRequest(definition=definition))
 
+    async def start(self, definition: str, inputs: dict[str, Any] | None = None) -> WorkflowHandle[Any, Any]:
+        """Start a run of a definition, and do not wait for its end."""
+        return await self._start(WORKFLOW_TYPE, RunRequest(definition=definition, inputs=inputs or {}))
+
     async def by_hand(self, kind: type, nodes: int) -> WorkflowHandle[Any, Any]:
         """Run a hand-written workflow to its end."""
         return await self._run(kind.__name__, Size(nodes=nodes))
 
     async def _run(self, kind: str, request: RunRequest | Size) -> WorkflowHandle[Any, Any]:
-        handle = await self.client.start_workflow(
-            kind, request, id=f"{kind}-{uuid.uuid4().hex}", task_queue=self.task_queue
-        )
+        handle = await self._start(kind, request)
         await handle.result()
         return handle
+
+    async def _start(self, kind: str, request: RunRequest | Size) -> WorkflowHandle[Any, Any]:
+        return await self.client.start_workflow(
+            kind, request, id=f"{kind}-{uuid.uuid4().hex}", task_queue=self.task_queue
+        )
 
     async def sample(self, work: Work) -> Sample:
         """Do a piece of work once, timed."""

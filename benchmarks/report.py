@@ -11,12 +11,12 @@ from rich.text import Text
 from benchmarks.figures import Figure
 from benchmarks.machine import Machine
 
-__all__ = ["BEGIN", "END", "Report", "as_markdown", "as_table", "write_block"]
+__all__ = ["BEGIN", "COLOURS", "END", "Report", "as_markdown", "as_table", "row", "write_block"]
 
 BEGIN = "<!-- figures: begin -->"
 END = "<!-- figures: end -->"
 _COLUMNS = ("Figure", "Target", "Median", "Least to most", "By hand", "Verdict")
-_COLOURS = {"met": "green", "missed": "red", "": ""}
+COLOURS = {"met": "green", "missed": "red", "": ""}
 
 
 class Report(BaseModel):
@@ -35,7 +35,7 @@ def as_table(report: Report) -> Table:
     """The figures for a terminal."""
     table = Table(*_COLUMNS, title=f"Medians of {report.pairs} interleaved pairs", caption=report.command)
     for figure in report.figures:
-        colour = _COLOURS[figure.verdict]
+        colour = COLOURS[figure.verdict]
         what, *numbers, verdict = _cells(figure)
         table.add_row(Text(f"{what}\n{figure.note}".strip()), *numbers, Text(verdict, style=colour))
     return table
@@ -50,22 +50,23 @@ def as_markdown(report: Report) -> str:
         f"Measured on {report.day.isoformat()} with `{report.command}`, medians of {report.pairs} interleaved pairs, "
         f"on {report.machine.sentence()}."
     )
-    lines = [intro, "", _row([*_COLUMNS, "Remarks", "Again"]), _row(["---"] * (len(_COLUMNS) + 2))]
-    lines += [_row(row) for row in rows]
+    lines = [intro, "", row([*_COLUMNS, "Remarks", "Again"]), row(["---"] * (len(_COLUMNS) + 2))]
+    lines += [row(cells) for cells in rows]
     return "\n".join(lines)
 
 
-def write_block(page: Path, text: str) -> None:
-    """Replace what stands between the markers of ``page``.
+def write_block(page: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
+    """Replace what stands between ``markers`` in ``page``.
 
     Raises:
         ValueError: The page has not exactly one pair of markers.
     """
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in after:
-        raise ValueError(f"{page.name} must have {BEGIN} and, below it, {END}, once each")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    first, last = markers
+    before, begin, rest = page.read_text(encoding="utf-8").partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end or first in after or last in after:
+        raise ValueError(f"{page.name} must have {first} and, below it, {last}, once each")
+    page.write_text(f"{before}{first}\n\n{text}\n\n{last}{after}", encoding="utf-8")
 
 
 def _cells(figure: Figure) -> list[str]:
@@ -88,5 +89,6 @@ def _unit(figure: Figure) -> str:
     return "" if figure.unit == "ratio" else figure.unit
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """A row of a table in markdown."""
     return f"| {' | '.join(cells)} |"
