@@ -12,7 +12,8 @@ from orchestrator.graph.inputs import filled_inputs
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.workflow import ending, observe
 from orchestrator.workflow.persisting import Skipped, persist
-from orchestrator.workflow.run import NodeFailure, Run, Ticket
+from orchestrator.workflow.run import Run
+from orchestrator.workflow.tickets import NodeFailure, Ticket
 
 if TYPE_CHECKING:
     from orchestrator.workflow.scopes import ScopeRunner

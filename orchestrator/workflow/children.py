@@ -32,7 +32,8 @@ from orchestrator.contracts import (
 from orchestrator.errors import LimitError, NodeError
 from orchestrator.graph.index import Node
 from orchestrator.graph.scope import Running, Scope
-from orchestrator.workflow.run import Run, Ticket
+from orchestrator.workflow.run import Run
+from orchestrator.workflow.tickets import Ticket
 
 __all__ = ["MOST_DEPTH", "run_child"]
 

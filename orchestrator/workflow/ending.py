@@ -11,7 +11,8 @@ from orchestrator.graph.plan import PlanNode
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.graph.values import pick
 from orchestrator.workflow import dispatch, observe
-from orchestrator.workflow.run import Aside, Run
+from orchestrator.workflow.run import Run
+from orchestrator.workflow.tickets import Aside
 
 __all__ = ["close", "leave", "tidy", "undo"]
 

@@ -18,8 +18,9 @@ from orchestrator.workflow.handlers import at_rest
 from orchestrator.workflow.inbox import Inbox
 from orchestrator.workflow.journal import Journal
 from orchestrator.workflow.persisting import Skipped, persist
-from orchestrator.workflow.run import Aside, NodeFailure, Run, Ticket
+from orchestrator.workflow.run import Run
 from orchestrator.workflow.scopes import ScopeRunner
+from orchestrator.workflow.tickets import Aside, NodeFailure, Ticket
 
 __all__ = ["Engine", "Rolling"]
 

@@ -30,8 +30,8 @@ from orchestrator.workflow.inbox import Inbox
 from orchestrator.workflow.journal import Journal
 from orchestrator.workflow.pace import Pace
 from orchestrator.workflow.plans import graph_of
-from orchestrator.workflow.run import NodeFailure
 from orchestrator.workflow.standing import Standing
+from orchestrator.workflow.tickets import NodeFailure
 from orchestrator.workflow.visibility import Visibility
 
 __all__ = ["Life"]

@@ -8,7 +8,8 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.graph.happenings import InputsChanged
 from orchestrator.graph.scope import Scope
 from orchestrator.workflow import dispatch, observe
-from orchestrator.workflow.run import NodeFailure, Run, Ticket
+from orchestrator.workflow.run import Run
+from orchestrator.workflow.tickets import NodeFailure, Ticket
 
 __all__ = ["Skipped", "persist"]
 

@@ -20,7 +20,8 @@ from orchestrator.graph.scope import Running, Scope
 from orchestrator.graph.values import pick
 from orchestrator.workflow import children, dispatch, observe, waiting
 from orchestrator.workflow.bodies import Bodies
-from orchestrator.workflow.run import Aside, NodeFailure, Run, Ticket
+from orchestrator.workflow.run import Run
+from orchestrator.workflow.tickets import Aside, NodeFailure, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -22,7 +22,8 @@ from orchestrator.graph.plan import EdgeKind
 from orchestrator.graph.schema import check_schema
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.workflow.inbox import Question
-from orchestrator.workflow.run import Run, Ticket
+from orchestrator.workflow.run import Run
+from orchestrator.workflow.tickets import Ticket
 
 __all__ = ["ask", "sleep"]
 

@@ -149,8 +149,9 @@ async def test_two_items_at_most_are_under_way(runs: Runs, running_worker: Runni
 
 
 async def test_items_come_from_a_list_in_blob_storage(runs: Runs, running_worker: RunningWorker) -> None:
-    big = {"id": "big", "type": "Transform", "config": {"operation": "expression", "input": {"l": "{{ inputs.l }}"}}}
-    big["config"]["expression"] = "input.l.map(x, x + 'abcdefghij' + 'abcdefghij' + 'abcdefghij')"
+    longer = "input.l.map(x, x + 'abcdefghij' + 'abcdefghij' + 'abcdefghij')"
+    config = {"operation": "expression", "input": {"l": "{{ inputs.l }}"}, "expression": longer}
+    big: Node = {"id": "big", "type": "Transform", "config": config}
     node = for_each(
         "all", "nodes.big.result.filter(x, x.startsWith('5'))", [data("d", "{{ item }}")], {"n": "{{ index }}"}
     )
