@@ -116,7 +116,10 @@ class ResolveDefinition:
     def _resolve(self, request: RunRequest) -> Resolved:
         definition = self._find(request)
         plan, plan_hash = self._plan(request, definition)
-        return self._resolved(request, plan, plan_hash, check_inputs(definition, request.inputs))
+        given = request.inputs
+        if request.moves:
+            given = {name: value for name, value in given.items() if name in definition.inputs}
+        return self._resolved(request, plan, plan_hash, check_inputs(definition, given))
 
     def _plan(self, request: RunRequest, definition: Definition) -> tuple[Plan, str]:
         # A definition sent with the run is a new one each time, so there is no use in keeping it.

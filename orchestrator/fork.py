@@ -21,7 +21,8 @@ from orchestrator.trace import Life, Trace, trace_of
 
 __all__ = ["Forked", "fork_of", "forked", "node_types", "rehearsal_of", "request_for"]
 
-_AT = re.compile(r"((?:.*\.)?)([A-Za-z][A-Za-z0-9_]*)(?:#([1-9][0-9]*))?(?:\[([0-9]+)\])?")
+_NAME = r"[A-Za-z][A-Za-z0-9_]*"
+_AT = re.compile(rf"((?:{_NAME}(?:#[0-9]+)?(?:\[[0-9]+\])?\.)*)({_NAME})(?:#([1-9][0-9]*))?(?:\[([0-9]+)\])?")
 _MOST_NAMED = 8
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn, TextIO, cast
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import definitions, demo, develop, interventions, messages, runs, testing, watching
+from orchestrator.cli import changing, definitions, demo, develop, interventions, messages, runs, testing, watching
 from orchestrator.cli.errors import FAILED, OK, exit_table, report
 from orchestrator.cli.output import out, say
 from orchestrator.errors import OrchestratorError
@@ -38,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for family in (runs, watching, messages, interventions, definitions, testing, develop, demo):
+for family in (runs, watching, messages, interventions, changing, definitions, testing, develop, demo):
     family.register(app)
 
 

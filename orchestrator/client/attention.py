@@ -9,7 +9,7 @@ from orchestrator.contracts import ChildRun, ErrorInfo, Parked, ProgressPage, Re
 from orchestrator.contracts.base import Written
 from orchestrator.errors import OrchestratorError, WorkerMissingError
 
-__all__ = ["Resolution", "Trouble", "resolutions", "troubles"]
+__all__ = ["Resolution", "Trouble", "in_order", "resolutions", "troubles"]
 
 AT_ONCE = 16
 
@@ -61,7 +61,7 @@ def troubles(run_ids: Iterable[str], progress: Callable[[str], Awaitable[Progres
         children = tuple(child for child in page.children if child.parked)
         return Trouble(run=run_id, parked=page.parked, children=children)
 
-    return _in_order(run_ids, ask)
+    return in_order(run_ids, ask)
 
 
 def resolutions(
@@ -76,14 +76,14 @@ def resolutions(
             return Resolution(run=run_id, error=_info(error))
         return Resolution(run=run_id, resolved=reply.resolved, parked=reply.parked)
 
-    return _in_order(run_ids, one)
+    return in_order(run_ids, one)
 
 
 def _info(error: OrchestratorError) -> ErrorInfo:
     return ErrorInfo(code=error.code, message=error.message, details=error.details)
 
 
-async def _in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Found]]) -> AsyncGenerator[Found]:
+async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Found]]) -> AsyncGenerator[Found]:
     """What ``work`` gives for each item, in their order, with a bounded number under way."""
     under_way: deque[asyncio.Future[Found]] = deque()
     try:

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from orchestrator.client.explaining import explain, nobody_answers, refused
 from orchestrator.contracts import RunResult
-from orchestrator.errors import MessageError, NothingAwaitedError, RequestError
+from orchestrator.errors import NothingAwaitedError, OrchestratorError, RequestError
 
 __all__ = ["Calls"]
 
@@ -62,7 +62,7 @@ class Calls:
         argument: BaseModel,
         answer: Any,
         *,
-        over: type[MessageError] = NothingAwaitedError,
+        over: type[OrchestratorError] = NothingAwaitedError,
     ) -> Any:
         """The answer of an update, of the type ``answer``; ``over`` is what it means that the run has ended."""
         handle: Any = self.handle(run_id)  # the SDK's overloads are not fully typed
@@ -76,6 +76,6 @@ class Calls:
         except RPCError as error:
             self.explain(error, run_id, over=over)
 
-    def explain(self, error: RPCError, run_id: str, *, over: type[MessageError] = NothingAwaitedError) -> NoReturn:
+    def explain(self, error: RPCError, run_id: str, *, over: type[OrchestratorError] = NothingAwaitedError) -> NoReturn:
         """Raise what an error of the server means."""
         explain(error, run_id, namespace=self.client.namespace, task_queue=self.task_queue, over=over)

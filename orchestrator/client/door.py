@@ -19,6 +19,8 @@ from orchestrator.contracts import (
     Awaiting,
     Event,
     Message,
+    MigrateReply,
+    MigrateRequest,
     Parked,
     ProgressPage,
     ProgressRequest,
@@ -31,7 +33,7 @@ from orchestrator.contracts import (
     SearchAttribute,
     SubmitReply,
 )
-from orchestrator.errors import NotParkedError, RequestError, SettingsError
+from orchestrator.errors import MigrationError, NotParkedError, RequestError, SettingsError
 from orchestrator.statuses import ENDED
 from orchestrator.summaries import RunSummary, list_query, summarize
 
@@ -52,8 +54,13 @@ class Orchestrator:
     def __init__(self, client: Client, task_queue: str = TASK_QUEUE) -> None:
         self._calls = Calls(client, task_queue)
 
-    async def start(self, request: RunRequest, run_id: str) -> str:
+    async def start(self, request: RunRequest, run_id: str, *, memo: Mapping[str, Any] | None = None) -> str:
         """Start a run under the id ``run_id``. Returns the id; from then on the run is never lost.
+
+        Args:
+            request: What to run.
+            run_id: Its id.
+            memo: What the server shows of it beside that, without asking it.
 
         Raises:
             RequestError: A run with this id is under way, or the server refuses the request.
@@ -66,6 +73,7 @@ class Orchestrator:
                 request,
                 id=run_id,
                 task_queue=self._calls.task_queue,
+                memo=memo,
                 static_summary=f"{name}"[:200],
             )
         except WorkflowAlreadyStartedError as error:
@@ -73,6 +81,33 @@ class Orchestrator:
         except RPCError as error:
             self._calls.explain(error, run_id)
         return run_id
+
+    async def fork(self, request: RunRequest, run_id: str) -> str:
+        """Start a run that takes over what another has finished. Returns its id.
+
+        Whether there is such a run, and whether it fits, the new run finds out; ``orchestrator.fork`` tells before.
+
+        Raises:
+            RequestError: The request says no run to fork; else as ``start``.
+            ServerUnavailableError: The server cannot be reached.
+        """
+        if request.fork is None:
+            raise RequestError("`fork` must say which run to take over, and up to where")
+        memo = {"forked_from": request.fork.run, "forked_at": request.fork.at}
+        return await self.start(request, run_id, memo=memo)
+
+    async def migrate(self, run_id: str, request: MigrateRequest) -> MigrateReply:
+        """Move a run to another definition, with its state. Returns once that is decided.
+
+        Raises:
+            MigrationError: It does not fit: it goes on as it was. Or it has ended.
+            DefinitionNotFoundError: The worker finds no such definition.
+            DefinitionError: The definition breaks rules.
+            InputError: The run's inputs do not fit it.
+            WorkerMissingError: No worker took it.
+        """
+        reply: MigrateReply = await self._calls.update(run_id, "migrate", request, MigrateReply, over=MigrationError)
+        return reply
 
     async def result(self, run_id: str) -> RunResult:
         """Wait for a run to end and return its result, however it ended.
@@ -211,19 +246,22 @@ class Orchestrator:
         except RPCError as error:
             self._calls.explain(error, run_id)
 
-    async def runs(self, *, status: str | None = None, name: str | None = None, limit: int = 50) -> list[RunSummary]:
+    async def runs(
+        self, *, status: str | None = None, name: str | None = None, limit: int = 50, going_on: bool = False
+    ) -> list[RunSummary]:
         """The newest runs, from the server's index, which may lag by a moment.
 
         Args:
             status: One of ``statuses.ListedStatus``, or none for all.
             name: Name of a definition, or none for all.
             limit: The most to return.
+            going_on: Only those that have not ended.
 
         Raises:
             RequestError: The status is none of them, or the name cannot be one.
             SettingsError: The server lacks the search attributes that this needs.
         """
-        query = list_query(status, name)
+        query = list_query(status, name) + (" AND ExecutionStatus = 'Running'" if going_on else "")
         try:
             return [summarize(execution) async for execution in self._calls.client.list_workflows(query, limit=limit)]
         except RPCError as error:

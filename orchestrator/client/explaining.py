@@ -1,7 +1,7 @@
 """What the errors of the server, and the ends of runs, mean."""
 
 import contextlib
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from pydantic import ValidationError
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
@@ -13,9 +13,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from orchestrator.contracts import ErrorInfo, RunResult
 from orchestrator.errors import (
     AnswerError,
+    DefinitionError,
+    DefinitionNotFoundError,
     InputError,
+    Issue,
     LimitError,
     MessageError,
+    MigrationError,
     NothingAwaitedError,
     NotParkedError,
     OrchestratorError,
@@ -38,6 +42,8 @@ _REFUSALS: dict[str, type[OrchestratorError]] = {
         NothingAwaitedError,
         NotParkedError,
         RequestError,
+        MigrationError,
+        DefinitionNotFoundError,
         InputError,
         LimitError,
         TooLargeError,
@@ -59,7 +65,7 @@ def explain(
     *,
     namespace: str,
     task_queue: str,
-    over: type[MessageError] = NothingAwaitedError,
+    over: type[OrchestratorError] = NothingAwaitedError,
 ) -> NoReturn:
     """Raise what an error of the server means; ``over`` is what it means that the run has ended."""
     match error.status:
@@ -68,7 +74,8 @@ def explain(
                 f"the Temporal server has no namespace `{namespace}`; set TEMPORAL_NAMESPACE to one "
                 "that it has, or have it made"
             ) from error
-        case RPCStatusCode.NOT_FOUND if "completed" in error.message:
+        # An update that was taken, and whose run ended before it was carried out, is "not found" itself.
+        case RPCStatusCode.NOT_FOUND if "completed" in error.message or "update" in error.message.lower():
             raise over(f"the run `{run_id}` has ended") from error
         case RPCStatusCode.NOT_FOUND:
             raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from error
@@ -115,5 +122,12 @@ def refused(failure: WorkflowUpdateFailedError) -> NoReturn:
     if isinstance(cause, ApplicationError):
         found = cause.details[0] if cause.details else None
         details = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+        if cause.type == DefinitionError.code:
+            raise DefinitionError(cause.message, _issues(details)) from failure
         raise _REFUSALS.get(cause.type or "", MessageError)(cause.message, details=details) from failure
     raise MessageError(f"the run refused it: {cause}") from failure
+
+
+def _issues(details: dict[str, object]) -> list[Issue]:
+    found = details.get("issues")
+    return [Issue(**item) for item in cast("list[dict[str, Any]]", found)] if isinstance(found, list) else []

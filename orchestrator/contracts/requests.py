@@ -96,6 +96,8 @@ class RunRequest(Sent):
     limits: LimitsRequest = LimitsRequest()
     fork: ForkRequest | None = None
     parent: ParentRun | None = None
+    moves: bool = False
+    """Written by a run that moves to another definition: inputs that this one does not declare are left behind."""
 
 
 class ProgressRequest(Sent):

@@ -19,6 +19,7 @@ __all__ = [
     "InputsChanged",
     "ItemsKnown",
     "Undone",
+    "VisitCancelled",
     "VisitEnded",
     "VisitFailed",
     "VisitSkipped",
@@ -52,6 +53,15 @@ class VisitFailed:
 @dataclass(frozen=True, slots=True)
 class VisitSkipped:
     """Somebody gave a visit up."""
+
+    scope: str
+    node: str
+    visit: int
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCancelled:
+    """A visit under way was cancelled, because another way came first; it counts as one."""
 
     scope: str
     node: str
@@ -129,6 +139,7 @@ Happening = (
     VisitEnded
     | VisitFailed
     | VisitSkipped
+    | VisitCancelled
     | ItemsKnown
     | BodyEntered
     | BodyClosed

@@ -19,6 +19,7 @@ from orchestrator.graph.happenings import (
     Happening,
     InputsChanged,
     ItemsKnown,
+    VisitCancelled,
     VisitEnded,
     VisitSkipped,
 )
@@ -101,6 +102,8 @@ class Rehearsal:
             self.root.data.channels.assign(_known(happening.values, self.root))
         elif isinstance(happening, InputsChanged) and (scope := self.scope(happening.scope)) is not None:
             scope.data.change_inputs(moved_inputs(scope.graph.plan, happening.inputs))
+        elif isinstance(happening, VisitCancelled) and (scope := self.scope(happening.scope)) is not None:
+            _count(scope, happening)
 
     def scope(self, path: str) -> Scope | None:
         """The open scope with this path; none when there is none."""
@@ -221,6 +224,14 @@ class Rehearsal:
 def _known(values: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
     """Those of ``values`` that the plan has a channel for."""
     return {name: value for name, value in values.items() if name in scope.graph.plan.state}
+
+
+def _count(scope: Scope, cancelled: VisitCancelled) -> None:
+    """Count a visit that began, and that nothing has told of until it was cancelled."""
+    number = scope.graph.numbers.get(NodeId(cancelled.node))
+    if number is not None and scope.marking.visits[number] < cancelled.visit:
+        scope.marking.steps += cancelled.visit - scope.marking.visits[number]
+        scope.marking.visits[number] = cancelled.visit
 
 
 def unstart(scope: Scope, number: int) -> None:

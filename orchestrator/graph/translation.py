@@ -85,17 +85,32 @@ class _Move:
 
     def _check_nodes(self) -> None:
         for node in self._old.nodes:
-            if not self._begun(node.index) or self._was.node[node.index] == NodeStatus.SKIPPED:
+            if not self._begun(node.index):
                 continue
-            name, number = node.plan.id, self._nodes[node.index]
-            if number is None:
-                raise self._misfit(name, "has run, and the new definition has no such node")
-            other = self._new.nodes[number].plan
-            if other.type != node.plan.type or other.role != node.plan.role:
-                raise self._misfit(name, f"is of type {node.plan.type}, and of type {other.type} in the new one")
-            joins = (other.join, other.cancel_others) == (node.plan.join, node.plan.cancel_others)
-            if self._was.node[node.index] != NodeStatus.PENDING and not joins:
-                raise self._misfit(name, "has begun, and joins its ways in otherwise in the new definition")
+            number = self._nodes[node.index]
+            if self._was.node[node.index] == NodeStatus.SKIPPED and self._was.visits[node.index] == 0:
+                if number is not None and not self._new.nodes[number].ins:
+                    raise self._misfit(node.plan.id, "was passed over, and begins the graph in the new definition")
+            elif number is None:
+                raise self._misfit(node.plan.id, "has run, and the new definition has no such node")
+            else:
+                self._check_node(node, self._new.nodes[number])
+
+    def _check_node(self, old: Node, new: Node) -> None:
+        was, now = old.plan, new.plan
+        if (now.type, now.role) != (was.type, was.role):
+            raise self._misfit(was.id, f"is of type {was.type}, and of type {now.type} in the new one")
+        if self._was.node[old.index] == NodeStatus.PENDING:
+            return
+        if (now.join, now.cancel_others) != (was.join, was.cancel_others):
+            raise self._misfit(was.id, "has begun, and joins its ways in otherwise in the new definition")
+        if self._cancelled(old.index, new.index):
+            raise self._misfit(was.id, "has begun, and its start would cancel other nodes in the new definition")
+
+    def _cancelled(self, old: int, new: int) -> bool:
+        """Whether the start of a node cancels others than before."""
+        before = {self._name(number) for number in self._old.nodes[old].cancels}
+        return before != {self._new.nodes[number].plan.id for number in self._new.nodes[new].cancels}
 
     def _check_loops(self) -> None:
         """What has begun must turn with the same nodes as before, and be turned by the same."""

@@ -62,7 +62,7 @@ async def recorded_run(client: Client, run_id: str, result: RunResult, fill: Fil
         plan=plan,
         children=family.plans,
         visits=visits,
-        messages=sorted(family.messages(tale.began), key=lambda said: said[0]),
+        messages=[_timed(*said) for said in sorted(family.messages(tale.began), key=lambda said: said[0])],
         context=trace.request.context,
         limits=trace.request.limits,
         status=result.status,
@@ -157,6 +157,11 @@ class _Family:
         return ResolveRequest(
             action="override", node=node, output=dict(given.output), by=asked.by, comment=asked.comment
         )
+
+
+def _timed(at: float, happened: Happened) -> tuple[float | None, Happened]:
+    """A node parks a little earlier or later each time; what was said of it has to wait for that."""
+    return None if isinstance(happened, ResolveRequest) else at, happened
 
 
 def _at(prefix: str, name: str) -> str:

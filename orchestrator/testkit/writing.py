@@ -61,8 +61,8 @@ Happened = Message | ResumeRequest | ResolveRequest | Pause | Stop
 class RecordedRun:
     """What a case needs to know of a run.
 
-    ``messages`` have the seconds since its start, ``children`` the plans of the runs that it started, by the place of
-    the node that did. ``path`` is none where not all of it is known.
+    ``messages`` have the seconds since its start, none for as soon as it is wanted; ``children`` has the plans of the
+    runs that it started, by the place of the node that did. ``path`` is none where not all of it is known.
     """
 
     definition: str
@@ -71,7 +71,7 @@ class RecordedRun:
     plan: Plan
     children: Mapping[str, Plan] = field(default_factory=dict[str, Plan])
     visits: Sequence[RecordedVisit] = ()
-    messages: Sequence[tuple[float, Happened]] = ()
+    messages: Sequence[tuple[float | None, Happened]] = ()
     context: RunContext = field(default_factory=RunContext)
     limits: LimitsRequest = field(default_factory=LimitsRequest)
     status: RunStatus
@@ -128,8 +128,8 @@ def _after(run: RecordedRun, visit: RecordedVisit) -> dict[str, str]:
     return {"after": spelled(visit.after, exact=True)} if run.messages and round(visit.after, 3) > 0 else {}
 
 
-def _step(at: float, happened: Happened) -> dict[str, Any]:
-    step: dict[str, Any] = {"at": spelled(at, exact=True)} if round(at, 3) > 0 else {}
+def _step(at: float | None, happened: Happened) -> dict[str, Any]:
+    step: dict[str, Any] = {"at": spelled(at, exact=True)} if at is not None and round(at, 3) > 0 else {}
     match happened:
         case Message():
             return step | happened.model_dump(mode="json", exclude_defaults=True)

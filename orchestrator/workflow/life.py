@@ -125,7 +125,8 @@ class Life:
             definition=request.definition,
             inputs=dict(engine.scope.data.inputs),
             context=engine.run.context,
-            limits=LimitsRequest(),
+            limits=_own_limits(engine),
+            moves=True,
         )
         answer = await dispatch.resolve(asked)
         graph = graph_of(answer["plan_hash"], answer["plan"])
@@ -307,6 +308,17 @@ def _moved(engine: Engine, graph: Graph) -> dict[str, Any]:
         if plan is None or aside.node not in plan.numbers:
             raise MigrationError(f"`{aside.node}`, which is to run at the end, is missing in the new definition")
     return translated(engine.scope.dump(), engine.graph, graph)
+
+
+def _own_limits(engine: Engine) -> LimitsRequest:
+    """The limits that the run was started with, beside those of its definition."""
+    now, usual = engine.run.limits, engine.graph.plan.limits
+    return LimitsRequest(
+        steps=now.steps if now.steps != usual.steps else None,
+        timeout=now.timeout if now.timeout != usual.timeout else None,
+        max_parallel=now.max_parallel if now.max_parallel != usual.max_parallel else None,
+        cost_usd=now.cost_usd if now.cost_usd != usual.cost_usd else None,
+    )
 
 
 def _handed_on(carried: Carried) -> RunRequest:

@@ -11,7 +11,7 @@ from temporalio import workflow
 
 from orchestrator.contracts import ErrorInfo, ResolveRequest, visit_label
 from orchestrator.errors import LimitError, OrchestratorError
-from orchestrator.graph.happenings import InputsChanged, VisitEnded, VisitFailed, VisitSkipped
+from orchestrator.graph.happenings import InputsChanged, VisitCancelled, VisitEnded, VisitFailed, VisitSkipped
 from orchestrator.graph.index import Node
 from orchestrator.graph.marking import NodeStatus
 from orchestrator.graph.plan import EdgeKind
@@ -245,6 +245,8 @@ class ScopeRunner:
             visit = self.scope.marking.visits[number] or None
             self.run.journal.add("CANCELLED", self._path(self.scope.graph.nodes[number]), visit)
             if number in self._tasks:
+                node = self.scope.graph.nodes[number].plan.id
+                observe.happened(VisitCancelled(self.scope.path, node, self.scope.marking.visits[number]))
                 self._cancel(number)
 
     def _cancel(self, number: int) -> None:

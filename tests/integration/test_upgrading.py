@@ -1,5 +1,6 @@
 """Definitions that change while runs go on: how far runs fit, forks that go on with another one, and runs that move."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def version(number: int, *names: Node | str, **rest: Any) -> Node:
     """A definition of nodes one after the other; names stand for model calls."""
     nodes = [model(name, name) if isinstance(name, str) else name for name in names]
     ids = [node["id"] for node in nodes]
-    edges = [edge(first, second) for first, second in zip(ids, ids[1:], strict=False)]
+    edges = [edge(first, second) for first, second in pairwise(ids)]
     return {**graph(nodes, edges, **rest), "version": f"{number}.0.0"}
 
 
@@ -74,7 +75,7 @@ async def test_inside_items_and_after_going_on_in_new_runs_it_is_the_same(
 ) -> None:
     def made(number: int, *inner: Node, last: Node | None = None) -> Node:
         ids = [node["id"] for node in inner]
-        edges = [edge(first, second) for first, second in zip(ids, ids[1:], strict=False)]
+        edges = [edge(first, second) for first, second in pairwise(ids)]
         each = for_each("each", "[1, 2]", list(inner), {}, edges=edges)
         tick = edge("tick", "tick", when="true", max_visits=30)
         nodes = [model("tick", "tick"), each, last or data("end")]
@@ -165,8 +166,8 @@ async def test_a_run_that_does_not_fit_is_refused_and_goes_on_as_it_was(
             await runs.door.migrate(run_id, MigrateRequest(definition={**version(2, "a"), "nodes": []}))
         with pytest.raises(DefinitionNotFoundError):
             await runs.door.migrate(run_id, MigrateRequest(definition="nowhere@2.0.0"))
-        with pytest.raises((InputError, MigrationError)):
-            wants = version(2, "a", ask("q", "?"), "b", inputs={"x": {"type": "string"}})
+        wants = version(2, "a", ask("q", "?"), "b", inputs={"x": {"type": "string"}})
+        with pytest.raises(InputError):
             await runs.door.migrate(run_id, MigrateRequest(definition=wants))
         await runs.door.answer(run_id, Message(text="hi"))
         result = await runs.result(run_id)

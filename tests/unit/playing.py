@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from orchestrator.compiler import compile_definition
 from orchestrator.definition.loader import load_mapping
 from orchestrator.errors import DefinitionError
-from orchestrator.graph.happenings import Happening, VisitEnded
+from orchestrator.graph.happenings import Happening, VisitCancelled, VisitEnded
 from orchestrator.graph.index import Graph
 from orchestrator.graph.marking import Marking, NodeStatus
 from orchestrator.graph.rehearsal import Rehearsal
 from orchestrator.graph.scope import Scope
 
-__all__ = ["Played", "Sketch", "changed", "graph_of", "play", "played_again", "sketches", "standing"]
+__all__ = ["Played", "Sketch", "changed", "go_on", "graph_of", "play", "played_again", "sketches", "standing"]
 
 MOST_VISITS = 60
 
@@ -51,8 +51,10 @@ def graph_of(
     nodes: Mapping[str, Mapping[str, Any]], edges: list[dict[str, Any]], version: str = "1.0.0", **rest: Any
 ) -> Graph:
     """A graph of ``DataInput`` nodes, unless they say otherwise."""
-    written = [{"id": name, "type": "DataInput", "config": {"data": {}}, **more} for name, more in nodes.items()]
-    definition = {"name": "played", "version": version, "nodes": written, "edges": edges, **rest}
+    written: list[dict[str, Any]] = [
+        {"id": name, "type": "DataInput", "config": {"data": {}}, **more} for name, more in nodes.items()
+    ]
+    definition: dict[str, Any] = {"name": "played", "version": version, "nodes": written, "edges": edges, **rest}
     return Graph(compile_definition(load_mapping(definition)))
 
 
@@ -130,11 +132,16 @@ class Played:
 
 def play(graph: Graph, data: st.DataObject, *, asked: Graph | None = None) -> Played:
     """Run ``graph`` for a while; the outputs answer what the ways of ``asked`` ask too."""
-    played = Played(Scope(graph, {}, {"run": {}, "context": {}}))
-    scope = played.scope
+    scope = Scope(graph, {}, {"run": {}, "context": {}})
     scope.begin()
-    words = _words(graph) | (set() if asked is None else _words(asked))
     steps = data.draw(st.integers(0, MOST_VISITS), label="steps")
+    return go_on(scope, data, graph if asked is None else asked, steps)
+
+
+def go_on(scope: Scope, data: st.DataObject, asked: Graph, steps: int = MOST_VISITS) -> Played:
+    """Run a scope that has begun for so many visits; the outputs answer what the ways of ``asked`` ask too."""
+    played, graph = Played(scope), scope.graph
+    words = _words(graph) | _words(asked)
     for _ in range(steps):
         for number in tuple(scope.marking.ready):
             scope.start(number)
@@ -143,9 +150,14 @@ def play(graph: Graph, data: st.DataObject, *, asked: Graph | None = None) -> Pl
         number = data.draw(st.sampled_from(sorted(scope.running)), label="ends")
         visit = scope.running[number].visit
         answers = {word: data.draw(st.booleans(), label=word) for word in sorted(words)}
-        output, _ = scope.complete(number, {"data": answers}, {})
+        under_way = {other: running.visit for other, running in scope.running.items()}
+        output, effects = scope.complete(number, {"data": answers}, {})
         name = scope.graph.nodes[number].plan.id
         played.happenings.append(VisitEnded("", name, visit, "normal", output, {}))
+        for other in effects.cancelled:
+            if other in under_way:
+                cancelled = scope.graph.nodes[other].plan.id
+                played.happenings.append(VisitCancelled("", cancelled, under_way[other]))
     return played
 
 

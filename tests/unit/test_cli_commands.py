@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("run", "start", "status", "progress", "result", "state", "list"),
     *("answer", "send", "approve", "pause", "resume", "resolve", "cancel"),
-    *("validate", "graph", "nodes", "new", "dev", "register", "demo"),
+    *("fork", "check-upgrade", "migrate", "record"),
+    *("validate", "graph", "nodes", "new", "test", "dev", "register", "demo"),
 )
 BAD = "name: bad\nnodes:\n  - {id: a, type: Formt, config: {}}\n  - {id: a, type: Format, config: {tmplate: x}}\n"
 
