@@ -37,6 +37,8 @@ class VisitEnded:
     output: Mapping[str, Any]
     writes: Mapping[str, Any]
     at: float = 0.0
+    took: tuple[int, ...] = ()
+    """The ways out that were taken, as numbers in the edges of its plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ class Scheduler:
         self._effects = Effects([], [])
         self._arrivals: deque[tuple[int, bool]] = deque()
         self._to_check: list[int] = []
+        self.took: tuple[int, ...] = ()
+        """The ways out that the node which ended last has taken."""
 
     @property
     def over(self) -> bool:
@@ -93,9 +95,11 @@ class Scheduler:
         chosen = (self._choose(node) if to is None else self._led(node, to)) if kind == "normal" else None
         turning = chosen is not None and self._graph.edges[chosen].loop is not None
         decided = () if turning else tuple((index, self._taken(node, index, chosen, kind)) for index in node.outs)
+        self.took = tuple(index for index, taken in decided if taken)
         marking.node[number] = NodeStatus.COMPLETED
         marking.running -= 1
         if chosen is not None and (loop := self._graph.edges[chosen].loop) is not None:
+            self.took = (chosen,)
             marking.wanted[loop].append(number)
             self._check_turns(node)
         else:

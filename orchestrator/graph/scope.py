@@ -90,6 +90,11 @@ class Scope:
         return self.begun and self._scheduler.over
 
     @property
+    def took(self) -> tuple[int, ...]:
+        """The ways out that the visit which ended last has taken."""
+        return self._scheduler.took
+
+    @property
     def stuck(self) -> list[str]:
         """Ids of the nodes that never came to an end; none, when the scope is over as it should be."""
         pending, nodes = NodeStatus.PENDING, self.graph.nodes

@@ -45,6 +45,8 @@ class Outcome:
     awaiting: tuple[str, ...]
     performed: Mapping[str, Performed] = field(default_factory=dict[str, Performed])
     virtual_s: float = 0.0
+    took: frozenset[tuple[str, int]] = frozenset()
+    """The ways that were taken: the place of their scope, without items and visits, and their number in its plan."""
 
     @property
     def result(self) -> RunResult:

@@ -23,10 +23,13 @@ from orchestrator.contracts import (
     visit_label,
 )
 from orchestrator.errors import ServerUnavailableError, WorkerMissingError
+from orchestrator.graph.happenings import VisitEnded
 from orchestrator.testkit.bench import Bench
+from orchestrator.testkit.labels import without_indexes
 from orchestrator.testkit.model import ENDED, Case, Step
 from orchestrator.testkit.outcome import Difference, Outcome
 from orchestrator.testkit.standstill import Standstill, StuckError, look, stand_still
+from orchestrator.trace import trace_of
 
 __all__ = ["Played", "play"]
 
@@ -226,6 +229,20 @@ class _Play:
             awaiting=tuple(visit_label(node, visit) for node, visit in await self._waiting()),
             performed=dict(self._bench.mocks.performed),
             virtual_s=(times[-1] - times[0]).total_seconds() if times else 0.0,
+            took=await self._took(),
+        )
+
+    async def _took(self) -> frozenset[tuple[str, int]]:
+        """The ways that the run has taken, from its history."""
+        if not (await self._bench.door.definition(self._id)):
+            return frozenset()
+        trace = await trace_of(self._bench.clock.client, self._id)
+        return frozenset(
+            (without_indexes(happening.scope.removesuffix(".")), way)
+            for life in trace.lives
+            for happening in life.happenings
+            if isinstance(happening, VisitEnded)
+            for way in happening.took
         )
 
     async def _clear_away(self) -> None:

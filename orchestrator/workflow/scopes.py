@@ -221,7 +221,8 @@ class ScopeRunner:
         self.run.journal.add("COMPLETED", path, running.visit, **about)
         self.run.journal.finish(visit_label(path, running.visit))
         if observe.observed():
-            observe.happened(VisitEnded(self.scope.path, plan.id, running.visit, kind, output, writes, workflow.time()))
+            about_visit = (self.scope.path, plan.id, running.visit, kind, output, writes)
+            observe.happened(VisitEnded(*about_visit, at=workflow.time(), took=self.scope.took))
         self._apply(effects)
 
     def _remember(self, node: Node, running: Running, output: dict[str, Any]) -> None:
