@@ -17,8 +17,8 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import Dependencies, all_activities
-from activities.await_run import AwaitRun
 from activities.blobs import FolderBlobs
+from activities.look_at_run import LookAtRun
 from activities.providers.base import ChatProvider
 from activities.providers.simulated import Simulated
 from activities.resolve import ResolveDefinition
@@ -84,7 +84,7 @@ def build_worker(client: Client, settings: Settings, *, dependencies: Dependenci
         client,
         task_queue=settings.task_queue,
         workflows=[GraphWorkflow],
-        activities=[*all_activities(dependencies), resolve.resolve_definition, AwaitRun(client).await_run],
+        activities=[*all_activities(dependencies), resolve.resolve_definition, LookAtRun(client).look_at_run],
         interceptors=[OneArgument()],
         # The SDK's own would be a hash over the code of every module loaded, which takes seconds.
         build_id=f"orchestrator-{__version__}",

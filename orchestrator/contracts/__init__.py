@@ -5,10 +5,10 @@ writes ignores them, so that an older reader understands a newer history.
 """
 
 from orchestrator.contracts.calls import (
-    AwaitRunCall,
     Carry,
     Continuation,
     LoadPageCall,
+    LookAtRunCall,
     NodeCall,
     NodeOutput,
     RenderCall,
@@ -17,8 +17,8 @@ from orchestrator.contracts.calls import (
     StorePageCall,
 )
 from orchestrator.contracts.names import (
-    AWAIT_RUN_ACTIVITY,
     LOAD_PAGE_ACTIVITY,
+    LOOK_AT_RUN_ACTIVITY,
     MAX_INLINE_BYTES,
     MAX_LOCAL_BYTES,
     MAX_PAYLOAD_BYTES,
@@ -65,8 +65,8 @@ from orchestrator.contracts.runs import (
 )
 
 __all__ = [
-    "AWAIT_RUN_ACTIVITY",
     "LOAD_PAGE_ACTIVITY",
+    "LOOK_AT_RUN_ACTIVITY",
     "MAX_INLINE_BYTES",
     "MAX_LOCAL_BYTES",
     "MAX_PAYLOAD_BYTES",
@@ -77,7 +77,6 @@ __all__ = [
     "TASK_QUEUE",
     "TOO_LARGE_FOR_LOCAL",
     "WORKFLOW_TYPE",
-    "AwaitRunCall",
     "Awaiting",
     "Carry",
     "ChildRun",
@@ -90,6 +89,7 @@ __all__ = [
     "LimitsRequest",
     "Lineage",
     "LoadPageCall",
+    "LookAtRunCall",
     "Message",
     "MigrateReply",
     "MigrateRequest",

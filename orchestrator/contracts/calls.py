@@ -9,10 +9,10 @@ from orchestrator.contracts.runs import Lineage, Usage
 from orchestrator.graph.plan import Limits, Plan, Retry
 
 __all__ = [
-    "AwaitRunCall",
     "Carry",
     "Continuation",
     "LoadPageCall",
+    "LookAtRunCall",
     "NodeCall",
     "NodeOutput",
     "RenderCall",
@@ -84,8 +84,8 @@ class Continuation(Written):
     continued: int = 0
 
 
-class AwaitRunCall(Written):
-    """Asks for the end of another run."""
+class LookAtRunCall(Written):
+    """Asks how another run has ended, if it has."""
 
     run: str
 

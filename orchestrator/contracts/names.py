@@ -3,8 +3,8 @@
 from typing import Literal
 
 __all__ = [
-    "AWAIT_RUN_ACTIVITY",
     "LOAD_PAGE_ACTIVITY",
+    "LOOK_AT_RUN_ACTIVITY",
     "MAX_INLINE_BYTES",
     "MAX_LOCAL_BYTES",
     "MAX_PAYLOAD_BYTES",
@@ -27,7 +27,7 @@ RESOLVE_ACTIVITY = "resolve_definition"
 RENDER_ACTIVITY = "render"
 STORE_PAGE_ACTIVITY = "store_page"
 LOAD_PAGE_ACTIVITY = "load_page"
-AWAIT_RUN_ACTIVITY = "await_run"
+LOOK_AT_RUN_ACTIVITY = "look_at_run"
 MAX_PAYLOAD_BYTES = 1_000_000
 """The most a single value that the workflow carries may take, encoded. Temporal's own limit is 2 MiB."""
 MAX_INLINE_BYTES = 128_000

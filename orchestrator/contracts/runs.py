@@ -76,9 +76,9 @@ class RunResult(Written):
     cost_usd: float | None = None
     error: ErrorInfo | None = None
     undone: tuple[str, ...] = ()
-    """Visits that were compensated, in that order."""
+    """Visits that were compensated, in that order; the last 1,000."""
     aside: tuple[ErrorInfo, ...] = ()
-    """What failed while the run was undoing and cleaning up: recorded, and passed over."""
+    """What failed while the run was undoing and cleaning up: recorded, and passed over; the last 100."""
     forked_from: Lineage | None = None
 
 
@@ -126,13 +126,17 @@ class Parked(Written):
 
 
 class ChildRun(Written):
-    """A run started by a Subworkflow of ``mode: child``. ``parked`` are its own parked nodes."""
+    """A run started by a Subworkflow of ``mode: child``. ``parked`` are its own parked nodes.
+
+    It is also what a child tells its parent: ``node`` is then the label of the visit, and ``result`` there at its end.
+    """
 
     node: str
     visit: int
     run: str
     status: str = "running"
     parked: tuple[Parked, ...] = ()
+    result: RunResult | None = None
 
 
 class ProgressPage(Written):

@@ -39,6 +39,8 @@ class Carried(TypedDict, total=False):
     undone: list[str]
     aside: list[dict[str, Any]]
     children: list[dict[str, Any]]
+    ended: dict[str, dict[str, Any]]
+    """By label, results of child runs that their visits have not taken note of."""
     shown: dict[str, str | None]
     answers: dict[str, dict[str, Any]]
     """By the label of the visit, answers that came in while the rest of the state was being stored."""

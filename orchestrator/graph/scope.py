@@ -73,6 +73,8 @@ class Scope:
         self.begun = bool(dumped and dumped["begun"])
         self.closed: int = dumped["closed"] if dumped else 0
         """How many of its ``finally`` nodes have run."""
+        self.kept: dict[str, dict[str, Any]] = dict(dumped.get("kept", {})) if dumped else {}
+        """By path, what is known of inputs or outputs that could not be made. JSON."""
         self.running: dict[int, Running] = {}
         """The visits under way, by the number of their node, oldest first."""
         self._spent = spent
@@ -191,6 +193,7 @@ class Scope:
             "inputs": self.data.inputs,
             "begun": self.begun,
             "closed": self.closed,
+            "kept": self.kept,
             "data": self.data.dump(),
             "marking": self.marking.dump(),
             "running": [[number, running.dump()] for number, running in self.running.items()],

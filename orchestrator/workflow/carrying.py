@@ -7,7 +7,7 @@ from orchestrator.workflow.dispatch import Dispatcher
 __all__ = ["LIGHT", "fits", "load", "store"]
 
 _MOST_TEXT = 900_000
-LIGHT = frozenset({"journal", "inbox", "usage", "paused", "children", "shown", "answers"})
+LIGHT = frozenset({"journal", "inbox", "usage", "paused", "children", "shown", "answers", "ended"})
 """What may change while the rest is being stored."""
 
 

@@ -1,10 +1,11 @@
 """Performs a Subworkflow of ``mode: child``: a run of its own, whose end this one waits for.
 
-The child outlives its parent's continue-as-new (its close policy is to abandon): the parent cancels it by itself, and
-afterwards finds it again by an activity that waits for its end.
+The child outlives its parent's continue-as-new (its close policy is to abandon). From then on the parent knows of its
+end because the child tells, and looks now and then, in case it was ended by force and could not; and cancels it itself.
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,6 +38,8 @@ from orchestrator.workflow.tickets import Ticket
 
 __all__ = ["MOST_DEPTH", "run_child"]
 
+_FIRST_LOOK_S = 60.0
+_LAST_LOOK_S = 3_600.0
 MOST_DEPTH = 10
 """How deep runs may start runs."""
 
@@ -50,19 +53,23 @@ async def run_child(run: Run, scope: Scope, node: Node, running: Running, ticket
     """
     label = visit_label(f"{scope.path}{node.plan.id}", running.visit)
     waiting: asyncio.Future[Any] | None = None
-    if "child" not in running.kept:
+    known = "child" in running.kept
+    if not known:
         waiting = await _start(run, scope, node, running, label)
     run_id: str = running.kept["child"]
     child = ChildRun(node=f"{scope.path}{node.plan.id}", visit=running.visit, run=run_id)
-    run.children.setdefault(label, child)
+    run.kin.children.setdefault(label, child)
     ticket.rest()
     try:
-        result = await (waiting if waiting is not None else _found_again(run, run_id, label))
+        if waiting is None:
+            result: Any = await _found_again(run, run_id, label, looks=not known)
+        else:
+            result = await waiting
     except FailureError as error:
         ticket.wake()
         raise _told(error, run_id) from None
     finally:
-        run.children.pop(label, None)
+        run.kin.forget(label)
     ticket.wake()
     ended = RunResult.model_validate(result)
     run.visits.add(node.plan.id, ended.usage)
@@ -113,13 +120,28 @@ def _limits(run: Run) -> LimitsRequest:
     )
 
 
-async def _found_again(run: Run, run_id: str, label: str) -> Any:
+async def _found_again(run: Run, run_id: str, label: str, *, looks: bool) -> Any:
+    """The result of a child that this workflow run has not started: it tells of its end, or is looked at."""
+    delay = _FIRST_LOOK_S
     try:
-        return await run.dispatcher.await_run(run_id, label)
+        while label not in run.kin.ended:
+            result = await run.dispatcher.look_at_run(run_id, label) if looks else None
+            if result is not None:
+                return result
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.kin.end_of(label), delay)
+            delay, looks = min(delay * 2, _LAST_LOOK_S), True
     except (asyncio.CancelledError, ActivityError) as error:
         if is_cancelled_exception(error):
-            await workflow.get_external_workflow_handle(run_id).cancel()
+            with contextlib.suppress(ApplicationError):  # it has ended just now
+                await workflow.get_external_workflow_handle(run_id).cancel()
         raise
+    ended = RunResult.model_validate(run.kin.ended[label])
+    if ended.status == "completed":
+        return ended
+    info = ended.error
+    message = info.message if info else ended.status
+    raise ApplicationError(message, ended, type=info.code if info else NodeError.code, non_retryable=True)
 
 
 def _told(error: FailureError, run_id: str) -> Exception:

@@ -14,8 +14,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 from orchestrator.contracts import (
-    AWAIT_RUN_ACTIVITY,
     LOAD_PAGE_ACTIVITY,
+    LOOK_AT_RUN_ACTIVITY,
     MAX_LOCAL_BYTES,
     MAX_PAYLOAD_BYTES,
     RENDER_ACTIVITY,
@@ -43,8 +43,6 @@ _FORK = timedelta(minutes=10)
 _PAGE = timedelta(seconds=60)
 _PAGE_RETRY = RetryPolicy(non_retryable_error_types=NEVER_RETRIED)
 """For as long as it takes: without its state the run cannot go on."""
-_FOR_EVER = timedelta(days=3_650)
-_AWAIT_RETRY = RetryPolicy(maximum_interval=timedelta(seconds=30), non_retryable_error_types=NEVER_RETRIED)
 
 
 async def resolve(request: RunRequest) -> dict[str, Any]:
@@ -150,13 +148,13 @@ class Dispatcher:
         answer = await self._remote(options, _payload({"key": key}, "the run's state"))
         return answer["text"]
 
-    async def await_run(self, run_id: str, label: str) -> Any:
-        """Wait for the end of another run. Returns its ``RunResult`` as JSON.
+    async def look_at_run(self, run_id: str, label: str) -> Any:
+        """The ``RunResult`` of another run, as JSON; none while it goes on.
 
         Raises:
             ActivityError: It ended otherwise than well.
         """
-        options = _Options(AWAIT_RUN_ACTIVITY, f"{label}:await", f"waits for {run_id}", _FOR_EVER, None, _AWAIT_RETRY)
+        options = _Options(LOOK_AT_RUN_ACTIVITY, f"{label}:look", f"looks at {run_id}", _PAGE, None, _PAGE_RETRY)
         return await self._remote(options, _payload({"run": run_id}, label))
 
     async def _quick(self, options: "_Options", payload: RawValue) -> Any:

@@ -11,6 +11,7 @@ from orchestrator.graph.plan import PlanNode
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.graph.values import pick
 from orchestrator.workflow import dispatch, observe
+from orchestrator.workflow.journal import MOST_SHOWN
 from orchestrator.workflow.run import Run
 from orchestrator.workflow.tickets import Aside
 
@@ -78,7 +79,7 @@ async def _perform(run: Run, node: PlanNode, path: str, values: dict[str, Any]) 
     except Exception as error:  # noqa: BLE001 - recorded, and passed over
         info = dispatch.error_info(error, path, 1)
         run.failed(info, 1)
-        run.aside.append(info)
+        run.aside.append(info.model_copy(update={"message": info.message[:MOST_SHOWN], "details": {}}))
         return None
     run.journal.add("COMPLETED", path, 1)
     run.journal.finish(path)

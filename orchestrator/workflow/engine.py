@@ -8,7 +8,17 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from orchestrator.contracts import ChildRun, ErrorInfo, ParentRun, Parked, Resolved, RunContext, RunStatus, visit_label
+from orchestrator.contracts import (
+    ChildRun,
+    ErrorInfo,
+    ParentRun,
+    Parked,
+    Resolved,
+    RunContext,
+    RunResult,
+    RunStatus,
+    visit_label,
+)
 from orchestrator.errors import OrchestratorError, RunTimeoutError
 from orchestrator.graph.carried import Carried
 from orchestrator.graph.index import Graph
@@ -144,7 +154,8 @@ class Engine:
         """
         run = self.run
         await run.stop()
-        run.rolling = False
+        run.rolling = run.moving = False
+        self._leave(self.scope)
         if status == "completed":
             run.undo.clear()
         await ending.undo(run)
@@ -153,14 +164,21 @@ class Engine:
             raise Rolling
         await ending.close(run, self.scope, status, error)
 
-    async def tell_parent(self, status: RunStatus, parked: tuple[Parked, ...]) -> None:
-        """Let the run that this one is a child of know what is parked here."""
+    def _leave(self, scope: Scope) -> None:
+        """Remember what bodies that are still open leave to be done."""
+        for number, running in scope.running.items():
+            for body in () if running.fan is None else running.fan.open.values():
+                self._leave(body)
+                ending.leave(self.run, body, scope.graph.nodes[number].plan.body)
+
+    async def tell_parent(self, status: RunStatus, parked: tuple[Parked, ...], result: RunResult | None = None) -> None:
+        """Let the run that this one is a child of know what is parked here, or how this one has ended."""
         parent = self.run.parent
-        if parent is None or parked == self._told:
+        if parent is None or (parked == self._told and result is None):
             return
         self._told = parked
-        info = workflow.info()
-        report = ChildRun(node=parent.node, visit=1, run=info.workflow_id, status=status, parked=parked)
+        run_id = workflow.info().workflow_id
+        report = ChildRun(node=parent.node, visit=1, run=run_id, status=status, parked=parked, result=result)
         ticket = Ticket(self.run, works=False)
         try:
             await workflow.get_external_workflow_handle(parent.run).signal("child", report)
@@ -191,9 +209,10 @@ class Engine:
             continued=self.continued,
             undo=[asdict(aside) for aside in run.undo],
             left=[asdict(aside) for aside in run.left],
-            undone=run.undone,
+            undone=list(run.undone),
+            ended=run.kin.ended,
             aside=[info.model_dump(mode="json") for info in run.aside],
-            children=[child.model_dump(mode="json") for child in run.children.values()],
+            children=[child.model_dump(mode="json") for child in run.kin.children.values()],
         )
 
     def _take_over(self, kept: Carried) -> None:
@@ -205,15 +224,13 @@ class Engine:
         run.paused = kept.get("paused", False)
         run.undo = [Aside(**aside) for aside in kept.get("undo", ())]
         run.left = [Aside(**aside) for aside in kept.get("left", ())]
-        run.undone = list(kept.get("undone", ()))
-        run.aside = [ErrorInfo.model_validate(info) for info in kept.get("aside", ())]
+        run.undone.extend(kept.get("undone", ()))
+        run.aside.extend(ErrorInfo.model_validate(info) for info in kept.get("aside", ()))
         answers = kept.get("answers") or {}
         for label, running in _visits(self.scope) if answers else ():
             if label in answers:
                 running.kept["answer"] = answers[label]
-        for child in kept.get("children", ()):
-            known = ChildRun.model_validate(child)
-            run.children[visit_label(known.node, known.visit)] = known
+        run.kin.restore(kept.get("children", []), kept.get("ended", {}))
 
 
 def _visits(scope: Scope) -> Iterator[tuple[str, Running]]:

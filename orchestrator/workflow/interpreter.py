@@ -1,5 +1,6 @@
 """GraphWorkflow: the one workflow type, which runs any plan and talks to the outside."""
 
+from collections.abc import Callable
 from typing import Any
 
 from temporalio import workflow
@@ -76,12 +77,15 @@ class GraphWorkflow:
     def pause(self, raw: RawValue = NOTHING) -> None:  # noqa: ARG002 - whoever sends something means no harm
         """Start nothing new; what is under way finishes, answers are kept, deadlines go on."""
         self._life.heard += 1
-        self._life.hold()
+        self._when_known(self._life.hold)
 
     @workflow.signal(name="resume", description="Go on after a pause: {variables?}")
     def resume(self, raw: RawValue = NOTHING) -> None:
         """Go on after a pause; ``variables`` replace values of shared state, or the run stays paused."""
         self._life.heard += 1
+        self._when_known(lambda: self._resume(raw))
+
+    def _resume(self, raw: RawValue) -> None:
         try:
             request = decode(ResumeRequest, raw, RequestError, empty=ResumeRequest(), most_bytes=MOST_MESSAGE_BYTES)
             engine = self._life.engine
@@ -89,7 +93,7 @@ class GraphWorkflow:
                 raise RequestError("the run is not paused")  # noqa: TRY301 - one place tells of refusals
             engine.scope.data.channels.assign(request.variables)
             observe.happened(Assigned(request.variables))
-            engine.run.paused = self._life.pause = False
+            engine.run.paused = False
             self._life.journal.add("RUN_RESUMED", variables=sorted(request.variables))
             engine.run.kick()
             self._life.changed()
@@ -102,12 +106,14 @@ class GraphWorkflow:
     def child(self, raw: RawValue = NOTHING) -> None:
         """Take note of how a child run stands."""
         self._life.heard += 1
+        self._when_known(lambda: self._hear_child(raw))
+
+    def _hear_child(self, raw: RawValue) -> None:
         try:
             child = decode(ChildRun, raw, RequestError)
             engine = self._life.engine
-            if engine is not None and child.node in engine.run.children:
-                now = {"status": child.status, "parked": child.parked}
-                engine.run.children[child.node] = engine.run.children[child.node].model_copy(update=now)
+            if engine is not None:
+                engine.run.kin.hear(child)
                 self._life.changed()
         except OrchestratorError as error:
             workflow.logger.warning("a child's report was dropped: %s", error.message)
@@ -181,6 +187,13 @@ class GraphWorkflow:
             decode(MigrateRequest, raw, RequestError)
         except OrchestratorError as error:
             raise refusal(error) from None
+
+    def _when_known(self, act: Callable[[], None]) -> None:
+        """Do something now, or as soon as there is something to do it to."""
+        if self._life.known:
+            act()
+        else:
+            self._life.early.append(act)
 
     def _apply(self, message: Message) -> Applied:
         inbox = self._life.inbox

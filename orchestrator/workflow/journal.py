@@ -62,10 +62,15 @@ class Journal:
         return {"seq": self.seq, "finished": self.finished, "events": list(self._events), "path": list(self._path)}
 
     def restore(self, dumped: Mapping[str, Any]) -> None:
-        """Go on where ``dump`` left off."""
+        """Go on where ``dump`` left off; what has been noted since comes behind it."""
+        since = list(self._events)
+        self._events.clear()
         self.seq, self.finished = dumped["seq"], dumped["finished"]
         self._events.extend(dumped["events"])
         self._path.extend(dumped["path"])
+        for event in since:
+            self.seq += 1
+            self._events.append(event | {"seq": self.seq})
 
     def page(self, asked: ProgressRequest, status: RunStatus, **about: Any) -> ProgressPage:
         """The events after ``asked.after``, at most ``asked.limit``; ``about`` are further fields of the page."""

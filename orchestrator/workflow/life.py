@@ -1,7 +1,8 @@
 """One workflow run of a run: from what it is started with to its end, or to the workflow run that comes after it."""
 
 import asyncio
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
@@ -18,7 +19,7 @@ from orchestrator.contracts import (
     RunResult,
     RunStatus,
 )
-from orchestrator.errors import MigrationError, NothingAwaitedError, OrchestratorError, RunTimeoutError
+from orchestrator.errors import MigrationError, NothingAwaitedError, OrchestratorError, RunTimeoutError, TooLargeError
 from orchestrator.graph.carried import Carried, pack
 from orchestrator.graph.index import Graph
 from orchestrator.graph.translation import translated
@@ -36,6 +37,8 @@ from orchestrator.workflow.visibility import Visibility
 
 __all__ = ["Life"]
 
+T = TypeVar("T")
+
 _HEARTBEAT_S = 30.0
 """Of the activities that load a run's state, which says itself what it is otherwise."""
 
@@ -45,7 +48,7 @@ class Life:
 
     Attributes:
         heard: How many messages of any kind have come in; whoever takes one raises it.
-        pause: Somebody has asked for a pause, perhaps before there was anything to pause.
+        early: What came in before there was anything to do it to, in order.
     """
 
     def __init__(self) -> None:
@@ -54,7 +57,8 @@ class Life:
         self.standing = Standing(self.journal, self.inbox)
         self.engine: Engine | None = None
         self.heard = 0
-        self.pause = False
+        self.early: list[Callable[[], None]] = []
+        self._cancelled = False
         self._visibility = Visibility(())
         self._publisher: asyncio.Task[None] | None = None
         self._target: dict[str, Any] | None = None
@@ -70,9 +74,11 @@ class Life:
         self._publisher = asyncio.create_task(self._publish())
         status, error, outputs = "completed", None, dict[str, Any]()
         try:
-            self.engine = await self._begin(start)
+            engine = await self._begin(start)
+            if self._cancelled and self.standing.ending is None:
+                raise asyncio.CancelledError  # noqa: TRY301 - as if it came now
             if self.standing.ending is None:
-                outputs = await self._go(self.engine)
+                outputs = await self._go(engine)
             else:
                 status, error, outputs = self.standing.ending
         except asyncio.CancelledError:
@@ -105,7 +111,6 @@ class Life:
 
     def hold(self) -> None:
         """Start nothing new."""
-        self.pause = True
         if self.engine is not None and self.standing.ending is None and not self.engine.run.paused:
             self.engine.run.paused = True
             self.journal.add("RUN_PAUSED")
@@ -129,6 +134,8 @@ class Life:
             moves=True,
         )
         answer = await dispatch.resolve(asked)
+        if self.standing.ending is not None:
+            raise MigrationError("the run is over")
         graph = graph_of(answer["plan_hash"], answer["plan"])
         _moved(engine, graph)
         self._target = answer
@@ -139,7 +146,7 @@ class Life:
         carried = Carried()
         if isinstance(start, Continuation):
             loader = dispatch.Dispatcher(Pace(lambda: None), _HEARTBEAT_S)
-            carried = await load(loader, start.continues)
+            carried = await self._to_the_end(load(loader, start.continues))
             start, answer = _handed_on(carried), carried.get("resolved", {})
         else:
             answer = await dispatch.resolve(start)
@@ -147,7 +154,7 @@ class Life:
         resolved = Resolved.model_validate({"inputs": {}, **answer, "plan": graph.plan})
         if resolved.start is not None:
             loader = dispatch.Dispatcher(Pace(lambda: None), resolved.heartbeat_timeout)
-            carried = await load(loader, resolved.start)
+            carried = await self._to_the_end(load(loader, resolved.start))
         self._visibility = Visibility(resolved.search_attributes, carried.get("shown"))
         self._visibility.show(
             DefinitionName=graph.plan.name,
@@ -157,10 +164,10 @@ class Life:
         )
         self._take_over(carried, graph)
         engine = Engine(resolved, graph, start.context, start.parent, self.journal, self.inbox, self.changed, carried)
-        self.standing.engine = engine
-        if self.pause and not engine.run.paused:
-            engine.run.paused = True
-            self.journal.add("RUN_PAUSED")
+        self.engine = self.standing.engine = engine
+        for act in self.early:
+            act()
+        self.early.clear()
         if observe.observed():
             observe.begun(carried, {**answer, "context": start.context.model_dump(mode="json")})
         return engine
@@ -193,7 +200,12 @@ class Life:
         state = self._state(engine)
         if state is None:
             return
-        text = pack(state)
+        try:
+            text = pack(state)
+        except TooLargeError:
+            if not engine.run.may_stay(ending=self.standing.ending is not None):
+                raise
+            return
         if fits(text):
             heard = self.heard
             await workflow.wait_condition(at_rest)
@@ -236,7 +248,11 @@ class Life:
             engine.run.moving = engine.run.rolling = False
             engine.run.kick()
             return None
-        state["resolved"] = {name: value for name, value in self._target.items() if name != "inputs"}
+        lineage = engine.run.resolved.lineage
+        state["resolved"] = {
+            **{name: value for name, value in self._target.items() if name != "inputs"},
+            "lineage": None if lineage is None else lineage.model_dump(mode="json"),
+        }
         state["migrated"] = f"{engine.graph.plan.name}@{engine.graph.plan.version}"
         return state
 
@@ -256,6 +272,8 @@ class Life:
         result = self.standing.end(status, error, outputs)
         self._visibility.show(RunStatus=status, CurrentNode=None)
         workflow.set_current_details(self.standing.details())
+        if self.engine is not None:
+            await self.engine.tell_parent(status, (), result)
         await workflow.wait_condition(workflow.all_handlers_finished)
         if status == "completed":
             return result
@@ -287,8 +305,22 @@ class Life:
                 if work.done():
                     raise
             except Rolling:
-                await self._roll_over(engine)
+                await self._to_the_end(self._roll_over(engine))
+                engine.run.defer_rolling()
+                work = asyncio.create_task(engine.end(status, error))
         work.result()
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something to its end. Whoever cancels the run meanwhile has it cancelled afterwards."""
+        task = asyncio.create_task(work)
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.done():
+                    raise
+                self._cancelled = True
+        return task.result()
 
     async def _publish(self) -> None:
         """Upsert where the run stands when it comes to rest there: what it only passes through costs no event."""

@@ -41,15 +41,18 @@ async def persist(
         NodeFailure: It failed for good.
         Skipped: Somebody gave it up.
     """
-    tries, kept = 1, dict[str, Any]()
+    kept = scope.kept.setdefault(where, {})
+    tries: int = kept.get("tries", 1)
     while True:
-        try:
-            return await attempt()
-        except OrchestratorError as error:
-            info = ErrorInfo(code=error.code, message=error.message, node=where, visit=1, details=error.details)
-        except Exception as error:  # noqa: BLE001 - of rendering: whatever it is, it has one way to go
-            info = dispatch.error_info(error, where, 1)
-        run.failed(info, tries)
+        if "parked" in kept:
+            info = ErrorInfo.model_validate(kept["parked"]["error"])
+        else:
+            made = await _attempted(attempt, where)
+            if not isinstance(made, ErrorInfo):
+                del scope.kept[where]
+                return made
+            info = made
+            run.failed(info, tries)
         if not parks:
             raise NodeFailure(info)
         ticket.rest()
@@ -57,7 +60,7 @@ async def persist(
         ticket.wake()
         match answer.action:
             case "retry":
-                tries += 1
+                kept["tries"] = tries = tries + 1
                 scope.change_inputs(answer.inputs)
                 if answer.inputs:
                     observe.happened(InputsChanged(scope.path, scope.data.inputs))
@@ -67,6 +70,15 @@ async def persist(
                 raise Skipped
             case _:
                 raise NodeFailure(info)
+
+
+async def _attempted(attempt: Callable[[], Awaitable[dict[str, Any]]], where: str) -> dict[str, Any] | ErrorInfo:
+    try:
+        return await attempt()
+    except OrchestratorError as error:
+        return ErrorInfo(code=error.code, message=error.message, node=where, visit=1, details=error.details)
+    except Exception as error:  # noqa: BLE001 - of rendering: whatever it is, it has one way to go
+        return dispatch.error_info(error, where, 1)
 
 
 def _check(scope: Scope, request: ResolveRequest) -> None:

@@ -1,17 +1,19 @@
 """What all scopes of one run share: its services, its counts, and whether new visits may start."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 from temporalio import workflow
 
-from orchestrator.contracts import ChildRun, ErrorInfo, ParentRun, Resolved, RunContext, visit_label
+from orchestrator.contracts import ErrorInfo, ParentRun, Resolved, RunContext, visit_label
 from orchestrator.errors import LimitError
 from orchestrator.graph.index import Graph
 from orchestrator.workflow.dispatch import Dispatcher
 from orchestrator.workflow.inbox import Inbox
 from orchestrator.workflow.journal import MOST_SHOWN, Journal
+from orchestrator.workflow.kin import Kin
 from orchestrator.workflow.pace import VISIT_WORK, Pace
 from orchestrator.workflow.parking import Parking
 from orchestrator.workflow.tickets import Aside, Ticket
@@ -20,6 +22,10 @@ from orchestrator.workflow.visits import Visits
 __all__ = ["Hungry", "Run"]
 
 _MOST_HISTORY_EVENTS = 45_000  # the server terminates a run at 51,200
+_MOST_ASIDE = 100
+_MOST_UNDONE = 1_000
+_LEAST_PROGRESS = 50
+"""Events of history between two attempts to go on elsewhere."""
 _MOST_HISTORY_BYTES = 40_000_000  # the server terminates a run at 50 MB
 
 
@@ -83,10 +89,11 @@ class Run:
         """What would have to be undone, oldest first."""
         self.left: list[Aside] = []
         """``finally`` nodes of scopes that were left before their end."""
-        self.aside: list[ErrorInfo] = []
+        self.aside: deque[ErrorInfo] = deque(maxlen=_MOST_ASIDE)
         """What failed while the run was undoing and cleaning up."""
-        self.undone: list[str] = []
-        self.children: dict[str, ChildRun] = {}
+        self.undone: deque[str] = deque(maxlen=_MOST_UNDONE)
+        """Labels of the visits that were undone, the newest of them."""
+        self.kin = Kin()
         self.deadline: float | None = None
         """Seconds since 1970."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -149,6 +156,22 @@ class Run:
         ):
             self.rolling = True
 
+    def defer_rolling(self) -> None:
+        """Get on with something here before the run tries again to go on elsewhere."""
+        self._roll_after = max(self._roll_after, workflow.info().get_current_history_length() + _LEAST_PROGRESS)
+        self.rolling = False
+
+    def may_stay(self, *, ending: bool) -> bool:
+        """The run cannot be carried. Go on here, for as long as history has room; at the end of the run, to its end."""
+        if ending:
+            self._roll_after = _MOST_HISTORY_EVENTS * 2
+            self.rolling = False
+            return True
+        if workflow.info().get_current_history_length() >= self.resolved.rollover.most_events:
+            return False
+        self.roll_later()
+        return True
+
     def stay(self) -> None:
         """Go on here after all, and do what was held back meanwhile."""
         held, self.held = self.held or {}, None
@@ -167,7 +190,7 @@ class Run:
         rollover = self.resolved.rollover
         if length >= rollover.most_events:
             return
-        self._roll_after = length + max(rollover.events // 4, 50)
+        self._roll_after = length + max(rollover.events // 4, _LEAST_PROGRESS)
         self.rolling = False
         self.kick()
 

@@ -52,7 +52,9 @@ class ScopeRunner:
         """Begin, or go on where the scope stood in an earlier workflow run."""
         if self.scope.begun:
             for number, running in list(self.scope.running.items()):
-                self._launch(self.scope.graph.nodes[number], running)
+                kept = running.kept.get("parked")
+                failed = None if kept is None else ErrorInfo.model_validate(kept["error"])
+                self._launch(self.scope.graph.nodes[number], running, failed)
         else:
             self._apply(self.scope.begin())
         self.advance()

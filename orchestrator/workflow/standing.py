@@ -71,7 +71,7 @@ class Standing:
             return "running"
         if run.paused:
             return "paused"
-        if run.parking.parked or any(child.parked for child in run.children.values()):
+        if run.parking.parked or run.kin.in_trouble:
             return "needs_attention"
         return "awaiting_input" if self._inbox.awaiting and not run.busy else "running"
 
@@ -121,7 +121,7 @@ class Standing:
             self.status,
             awaiting=self._inbox.awaiting,
             parked=run.parking.parked[:_MOST_PARKED] if run else (),
-            children=tuple(run.children.values())[:_MOST_PARKED] if run else (),
+            children=tuple(run.kin.children.values())[:_MOST_PARKED] if run else (),
         )
 
     def usage(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class Standing:
             state=kept.get("state", {}),
             omitted=tuple(omitted),
             parked=run.parking.parked[:_MOST_PARKED],
-            children=tuple(run.children.values())[:_MOST_PARKED],
+            children=tuple(run.kin.children.values())[:_MOST_PARKED],
             continued=engine.continued,
             result=result,
         )

@@ -60,7 +60,7 @@ def details(status: RunStatus, run: Run | None, awaiting: Sequence[Awaiting], do
         f"{item.error.message[:_MOST_OF_A_QUESTION]}"
         for item in run.parking.parked[:_MOST_NAMED]
     ]
-    lines += [f"Child run `{child.run}`: {child.status}" for child in islice(run.children.values(), _MOST_NAMED)]
+    lines += [f"Child run `{child.run}`: {child.status}" for child in islice(run.kin.children.values(), _MOST_NAMED)]
     usage = run.visits.total_usage
     if usage.calls:
         cost = "" if usage.cost_usd is None else f", {usage.cost_usd:.4f} USD"

@@ -104,6 +104,8 @@ class _Asking:
             left = due - workflow.time()
             if left > 0:
                 await self._until(left)
+            if "answer" in self._kept:
+                return await self._answer
             if self._answer.done():
                 return self._answer.result()
             if self._over():
