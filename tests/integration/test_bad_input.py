@@ -20,9 +20,15 @@ from temporalio.service import RPCError
 
 from orchestrator.contracts import WORKFLOW_TYPE, Message, SubmitReply
 from orchestrator.errors import AnswerError
+from tests import scenarios
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import PATIENCE_S, Runs
-from tests.scenarios import ask, data, edge, graph
+from tests.scenarios import ask, data, edge
+
+
+def graph(nodes: list[dict[str, Any]], edges: list[dict[str, Any]] | None = None, **rest: Any) -> dict[str, Any]:
+    """A definition whose run fails where it would park."""
+    return scenarios.graph(nodes, edges, **{"on_failure": "fail", **rest})
 
 
 @pytest.fixture
@@ -94,22 +100,14 @@ async def test_inputs_larger_than_a_run_may_carry_are_refused_at_the_door(
 
 
 async def test_a_node_that_reads_more_than_a_call_may_carry_is_named(runs: Runs, running_worker: RunningWorker) -> None:
-    double = {
-        "id": "double",
-        "type": "Transform",
-        "config": {"operation": "concat", "input": ["{{ nodes.a.data }}"] * 2},
-    }
-    again = {
-        "id": "again",
-        "type": "Transform",
-        "config": {
-            "operation": "concat",
-            "input": ["{{ nodes.double.result }}", "{{ nodes.a.data }}", "{{ nodes.b.data }}"],
-        },
-    }
-    nodes = [data("a", "x" * 450_000), data("b", "{{ nodes.a.data }}"), double, again]
+    # Each stays just below what goes to blob storage.
+    nodes = [data(f"n{number}", "{{ inputs.text }}") for number in range(10)]
+    every = [f"{{{{ nodes.{node['id']}.data }}}}" for node in nodes]
+    again = {"id": "again", "type": "Transform", "config": {"operation": "concat", "input": every}}
+    edges = [edge(node["id"], "again") for node in nodes]
     async with running_worker():
-        result = await runs.run(graph(nodes, [edge("a", "b"), edge("b", "double"), edge("double", "again")]))
+        definition = graph([*nodes, again], edges, inputs={"text": {"type": "string"}})
+        result = await runs.run(definition, {"text": "x" * 120_000})
 
     assert result.error is not None
     assert (result.error.code, result.error.node) == ("TOO_LARGE", "again")
