@@ -89,7 +89,8 @@ async def test_a_long_run_is_measured_tenth_by_tenth(lab: Lab, long: Long, event
     measured = await measure(lab, long)
 
     assert (measured.items, len(measured.parts), measured.workflow_runs) == (20, 10, 1)
-    assert measured.parts[5].events >= events
+    # Items that run beside each other share workflow tasks, so a single part says little.
+    assert sum(part.events for part in measured.parts) / len(measured.parts) >= events
     assert sum(part.bytes for part in measured.parts) > 0
     assert sum(part.cpu for part in measured.parts) > 0
     assert min(measured.memory) > 0
