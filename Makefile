@@ -44,7 +44,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 lock: $(DEV) ## Pin the dependencies of pyproject.toml anew (UPGRADE=1: to their newest)
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group build pyproject.toml --output-file requirements.txt
-	$(LOCK) $(if $(UPGRADE),--upgrade) --extra dev --constraint requirements.txt pyproject.toml \
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra dev --extra bench --constraint requirements.txt pyproject.toml \
 		--output-file requirements-dev.txt
 
 clean: ## Remove what the other commands made, runs of `make dev` excepted

@@ -2,35 +2,50 @@
 
 import asyncio
 import logging
-import signal
+import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-import httpx
 import temporalio.activity
 import temporalio.workflow
+from dotenv import dotenv_values
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import Dependencies, all_activities
-from activities.blobs import FolderBlobs
+from activities.blobs import blob_store
+from activities.budgets import read_budgets
+from activities.databases import Databases
+from activities.extensions import extension_providers, not_installed
 from activities.look_at_run import LookAtRun
+from activities.mail import MailServer
 from activities.providers.base import ChatProvider
 from activities.providers.simulated import Simulated
 from activities.resolve import ResolveDefinition
+from activities.secrets import DATABASE_PREFIX, ENV_FILE, SECRET_PREFIX, NamedSecrets, spellings
+from activities.spending import Purse
+from activities.web import web_client
 from orchestrator import __version__
 from orchestrator.connect import connect, connection_config
 from orchestrator.contracts import Rollover
-from orchestrator.errors import OrchestratorError, ServerUnavailableError, SettingsError
+from orchestrator.errors import OrchestratorError, ServerUnavailableError
 from orchestrator.fork import forked
 from orchestrator.leave import leave
-from orchestrator.logs import configure_logs
-from orchestrator.models import OPENAI, SIMULATED
-from orchestrator.settings import Settings, load_settings
+from orchestrator.logs import configure_logs, mask_with
+from orchestrator.models import OPENAI, SIMULATED, Price, add_models
+from orchestrator.operating.draining import Stop, run_until, stop_signals, unless_stopped
+from orchestrator.operating.health import Health, serving_health
+from orchestrator.operating.nodes import NodesInFlight
+from orchestrator.operating.standing import counting
+from orchestrator.operating.telemetry import meter_of, open_runtime
+from orchestrator.operating.traces import worker_traces
+from orchestrator.operating.versioning import deployment
+from orchestrator.settings import Settings, load_settings, misspelt
 from orchestrator.workflow.interpreter import GraphWorkflow
 from orchestrator.workflow.surplus import OneArgument
 
@@ -42,6 +57,9 @@ EXIT_SETTINGS = 2
 EXIT_SERVER_AWAY = 3
 
 _PASSED_THROUGH = ("orchestrator", "jsonschema_rs", "re2", "pydantic", "pydantic_core")
+_NOT_OURS = (SECRET_PREFIX, DATABASE_PREFIX)
+_POLLERS_AT_FIRST = 5
+_STORAGE = "sqlite:///.orchestrator/storage.db"
 _log = logging.getLogger("worker")
 
 
@@ -49,10 +67,19 @@ _log = logging.getLogger("worker")
 async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     """What activities need from outside, open while the context lasts.
 
-    Without a key or address of a model endpoint every model is the simulated one.
+    Without a key or address of a model endpoint every model is the simulated one, but for those of installed packages.
+
+    Raises:
+        SettingsError: An installed package declares a provider that cannot be used.
     """
     chat: dict[str, ChatProvider] = {SIMULATED: Simulated()}
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    secrets = NamedSecrets(SECRET_PREFIX, settings.secrets_dir, ENV_FILE)
+    addresses = NamedSecrets(DATABASE_PREFIX, settings.databases_dir, ENV_FILE)
+    databases = Databases(addresses, settings.databases_pool)
+    mask_with(secrets.mask, addresses.mask)
+    if unknown := sorted(set(settings.secret_hosts) - set(secrets.names())):
+        _log.warning("ORCHESTRATOR_SECRET_HOSTS bounds secrets that are not there (yet): %s", ", ".join(unknown))
     async with AsyncExitStack() as open_parts:
         if key or settings.openai_base_url:
             from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
@@ -60,17 +87,63 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
             openai = OpenAICompatible(api_key=key, base_url=settings.openai_base_url)
             open_parts.push_async_callback(openai.close)
             chat[OPENAI] = openai
-        http = await open_parts.enter_async_context(httpx.AsyncClient())
-        yield Dependencies(
+        open_parts.push_async_callback(databases.close)
+        purse = _purse(settings)
+        open_parts.push_async_callback(purse.close)
+        http = await open_parts.enter_async_context(web_client(settings.http_allow_private))
+        dependencies = Dependencies(
             http=http,
             chat=chat,
-            blobs=FolderBlobs(settings.blob_dir),
+            blobs=blob_store(settings),
             http_max_bytes=settings.http_max_response_bytes,
+            secrets=secrets,
+            databases=databases,
+            mail=_mail_server(settings),
+            files_dirs=settings.files_dirs,
+            secret_hosts=settings.secret_hosts,
+            purse=purse,
         )
+        yield replace(dependencies, chat={**chat, **extension_providers(dependencies.context)})
 
 
-def build_worker(client: Client, settings: Settings, *, dependencies: Dependencies) -> Worker:
-    """The worker of production, demo and tests alike: not yet polling; use it as a context, or ``run_until``."""
+def _purse(settings: Settings) -> Purse:
+    add_models(settings.models_file)
+    price = settings.unknown_price
+    return Purse(
+        settings.storage_url.get_secret_value() if settings.storage_url else _STORAGE,
+        read_budgets(settings.budgets_file) if settings.budgets_file else (),
+        None if price is None else Price(*price),
+    )
+
+
+def _mail_server(settings: Settings) -> MailServer:
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+        tls=settings.smtp_tls,
+        sender=settings.smtp_from,
+        timeout=settings.smtp_timeout,
+    )
+
+
+def build_worker(
+    client: Client, settings: Settings, *, dependencies: Dependencies, nodes: NodesInFlight | None = None
+) -> Worker:
+    """The worker of production, demo and tests alike: not yet polling; use it as a context, or ``run_until``.
+
+    Args:
+        client: What it polls with.
+        settings: How much it does at a time, and for how long.
+        dependencies: What its activities need.
+        nodes: What watches its activities; none for one of its own.
+
+    Raises:
+        SettingsError: The variables of Worker Versioning are wrong, or an installed package declares something that
+            cannot be used.
+    """
+    versioned = deployment()
     rollover = Rollover(events=settings.rollover_events)
     resolve = ResolveDefinition(
         settings.definitions_dir,
@@ -84,23 +157,34 @@ def build_worker(client: Client, settings: Settings, *, dependencies: Dependenci
         client,
         task_queue=settings.task_queue,
         workflows=[GraphWorkflow],
-        activities=[*all_activities(dependencies), resolve.resolve_definition, LookAtRun(client).look_at_run],
-        interceptors=[OneArgument()],
-        # The SDK's own would be a hash over the code of every module loaded, which takes seconds.
-        build_id=f"orchestrator-{__version__}",
+        activities=[
+            *all_activities(dependencies),
+            resolve.resolve_definition,
+            LookAtRun(client).look_at_run,
+            not_installed,
+        ],
+        interceptors=[OneArgument(), *worker_traces(), nodes or NodesInFlight(meter_of(client))],
+        # The SDK's own build id would be a hash over the code of every module loaded, which takes seconds.
+        build_id=None if versioned else f"orchestrator-{__version__}",
+        deployment_config=versioned,
         workflow_runner=_runner(sandboxed=settings.sandboxed),
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.max_concurrent_workflow_tasks,
         max_concurrent_activities=settings.max_concurrent_activities,
-        max_concurrent_local_activities=settings.max_concurrent_activities,
-        workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, initial=5, maximum=20),
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=5, maximum=20),
+        max_concurrent_local_activities=settings.max_concurrent_local_activities,
+        workflow_task_poller_behavior=_pollers(settings.workflow_pollers_minimum, settings.workflow_pollers_maximum),
+        activity_task_poller_behavior=_pollers(settings.activity_pollers_minimum, settings.activity_pollers_maximum),
         # An update above 2 MiB is refused by the server; checked here instead, its request would wedge the run. What we
         # send ourselves is measured where it is made (MAX_PAYLOAD_BYTES).
         disable_payload_error_limit=True,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_timeout),
     )
+
+
+def _pollers(minimum: int, maximum: int) -> PollerBehaviorAutoscaling:
+    initial = min(max(_POLLERS_AT_FIRST, minimum), maximum)
+    return PollerBehaviorAutoscaling(minimum=minimum, initial=initial, maximum=maximum)
 
 
 def _runner(*, sandboxed: bool) -> WorkflowRunner:
@@ -110,48 +194,45 @@ def _runner(*, sandboxed: bool) -> WorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH))
 
 
-async def run_until(stop: asyncio.Event, worker: Worker) -> None:
-    """Runs ``worker`` until ``stop`` is set, then lets the nodes in flight finish within the grace period.
-
-    Raises:
-        SettingsError: The server does not know the namespace, or refuses the worker.
-        RuntimeError: The worker could not go on, once it had begun.
-    """
-    running = asyncio.create_task(worker.run())
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            _log.info("stopping: nodes in flight may finish, nothing new is taken")
-            await worker.shutdown()
-        await running
-    except RuntimeError as error:
-        # The SDK names what ended a worker under way as the cause; one that it never let begin has none.
-        if error.__cause__ is not None:
-            raise
-        reason = str(error).partition(": Status {")[0]
-        raise SettingsError(f"The Temporal server does not accept this worker: {reason}.") from error
-    finally:
-        stopping.cancel()
-
-
 async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = await connect()
-    async with open_dependencies(settings) as dependencies:
-        worker = build_worker(client, settings, dependencies=dependencies)
-        _log.info(
-            "worker polls task queue %s of %s, namespace %s; definitions are in %s",
-            settings.task_queue,
-            client.service_client.config.target_host,
-            client.namespace,
-            settings.definitions_dir,
-        )
-        warn_of_simulation(settings)
-        await run_until(stop, worker)
+    # Signals first: as process 1 of a container, one that comes while it connects would be lost otherwise.
+    async with stop_signals() as stop:
+        client = await unless_stopped(stop, connect(settings=settings, runtime=open_runtime(settings)))
+        if client is not None:
+            await _work(client, settings, stop)
     _log.info("worker stopped")
+
+
+async def _work(client: Client, settings: Settings, stop: Stop) -> None:
+    nodes = NodesInFlight(meter_of(client))
+    async with open_dependencies(settings) as dependencies:
+        worker = build_worker(client, settings, dependencies=dependencies, nodes=nodes)
+        async with (
+            serving_health(settings, Health(client, worker, stop)),
+            counting(client, settings.task_queue, meter_of(client), settings.metrics_interval)
+            if settings.metrics_address
+            else nullcontext(),
+        ):
+            _introduce(client, settings)
+            _warn_of_typing_errors()
+            warn_of_simulation(settings)
+            await run_until(stop, worker, hurried=stop.hurry, hurry=nodes.hurry)
+
+
+def _introduce(client: Client, settings: Settings) -> None:
+    _log.info(
+        "worker polls task queue %s of %s, namespace %s; definitions are in %s",
+        settings.task_queue,
+        client.service_client.config.target_host,
+        client.namespace,
+        settings.definitions_dir,
+    )
+
+
+def _warn_of_typing_errors() -> None:
+    names = [*os.environ, *dotenv_values(ENV_FILE)]
+    for name, meant in misspelt(name for name in names if not name.startswith(_NOT_OURS)).items():
+        _log.warning("%s is no setting, and has no effect: did you mean %s?", name, meant)
 
 
 def warn_of_simulation(settings: Settings) -> None:
@@ -164,8 +245,8 @@ def warn_of_simulation(settings: Settings) -> None:
 
 def start_logs(settings: Settings) -> None:
     """Logs as the settings say, with every secret of theirs masked and each run, node and attempt in fields."""
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
-    configure_logs(settings.log_level, settings.log_format, secrets=(key, connection_config().get("api_key", "")))
+    known = spellings([*settings.secret_values(), connection_config().get("api_key") or ""])
+    configure_logs(settings.log_level, settings.log_format, secrets=known)
     # Run, node and attempt are fields of each line; Temporal would append them to its text as well.
     temporalio.workflow.logger.workflow_info_on_message = False
     temporalio.activity.logger.activity_info_on_message = False

@@ -1,21 +1,24 @@
 """Performs HttpRequest."""
 
 import asyncio
-import re
+import ssl
+from collections.abc import Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, cast
+from typing import Any, Final
 
 import httpx
-from pydantic_core import to_json
 
-from activities.collecting import uncollected
 from activities.providers.retry_after import retry_after
 from activities.runtime import Handler
-from activities.strict_json import read_json
+from activities.secrets import SECRET_PREFIX, NamedSecrets
+from activities.web.answers import body_of, headers_of, read
+from activities.web.building import build, shown, web_address
+from activities.web.credentials import NO_CREDENTIALS, Credentials, credentials, hidden_in
+from activities.web.redirects import redirected, same_origin
 from activities.weight import is_long
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.errors import (
-    NodeError,
+    OrchestratorError,
     ProviderAuthError,
     ProviderError,
     ProviderRateLimitedError,
@@ -26,110 +29,101 @@ from orchestrator.node_types.http_request import HttpRequestConfig
 
 __all__ = ["handler"]
 
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
-_HIDDEN_HEADERS = frozenset({"set-cookie", "set-cookie2"})
-_AUTH = frozenset({401, 403})
-_HOST = re.compile(r"[A-Za-z0-9._:-]+")
-_MAX_PORT = 65_535
-_REQUEST_TIMEOUT = 408
-_TOO_MANY = 429
-_SERVER_ERROR = 500
-_SHORT_BODY = 100_000
-"""Bytes of an answer that are read, as JSON or text, within a millisecond."""
+_AUTH: Final = frozenset({401, 403})
+_REQUEST_TIMEOUT: Final = 408
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
 
 
-def handler(client: httpx.AsyncClient, *, max_bytes: int) -> Handler[HttpRequestConfig]:
-    """Sends requests through ``client``; an answer of more than ``max_bytes``, unpacked, is an error."""
+def handler(
+    client: httpx.AsyncClient,
+    *,
+    max_bytes: int,
+    secrets: NamedSecrets | None = None,
+    secret_hosts: Mapping[str, Sequence[str]] | None = None,
+) -> Handler[HttpRequestConfig]:
+    """Sends requests through ``client``; an answer of more than ``max_bytes``, unpacked, is an error.
+
+    ``secrets`` are those that ``auth`` may name; without them, those of the environment. ``secret_hosts`` says for some
+    which hosts they may be sent to.
+    """
     # The client serves every run of the worker: a cookie that one was given must not travel with another.
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    known = secrets or NamedSecrets(SECRET_PREFIX)
 
     async def handle(config: HttpRequestConfig, call: NodeCall) -> NodeOutput:
-        long = is_long([config.json_body, config.text], {})
-        request = await asyncio.to_thread(_request, client, config, call) if long else _request(client, config, call)
-        where = f"{request.method} {_shown(request.url)}"
-        try:
-            async with asyncio.timeout(config.timeout):
-                response = await client.send(request, stream=True, follow_redirects=False)
-                try:
-                    _check_status(response, config, where)
-                    content = await _read(response, max_bytes, where)
-                finally:
-                    await response.aclose()
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise ProviderUnavailableError(f"{where} did not answer within {config.timeout:g} seconds") from error
-        except httpx.LocalProtocolError as error:
-            raise ProviderRejectedError(
-                f"{where} cannot be sent: HTTP does not allow these headers; "
-                "they hold no line breaks, and no content-length of their own"
-            ) from error
-        except httpx.TransportError as error:
-            raise ProviderUnavailableError(f"{where} failed: {type(error).__name__}") from error
-        except httpx.HTTPError as error:
-            raise ProviderRejectedError(
-                f"{where} gave an answer that cannot be read: {type(error).__name__}"
-            ) from error
-        headers = {name: value for name, value in response.headers.items() if name not in _HIDDEN_HEADERS}
-        long = len(content) > _SHORT_BODY
-        body = (
-            await asyncio.to_thread(_long_body, response, content, where) if long else _body(response, content, where)
+        url = web_address(config, call)
+        proof = credentials(config.auth, url, known, secret_hosts or {})
+        long = is_long([config.json_body, config.text, config.form, config.files, config.file], {})
+        request = (
+            await asyncio.to_thread(build, client, config, call, url, proof)
+            if long
+            else build(client, config, call, url, proof)
         )
+        try:
+            response, content, where = await _exchange(client, request, config, proof, max_bytes)
+            body = await body_of(response, content, reading=config.read, hidden=proof.hidden, where=where)
+        except OrchestratorError as error:
+            raise hidden_in(error, proof.hidden) from None
+        headers = headers_of(response, proof.hidden)
         return NodeOutput(output={"status": response.status_code, "headers": headers, "body": body})
 
     return handle
 
 
-def _request(client: httpx.AsyncClient, config: HttpRequestConfig, call: NodeCall) -> httpx.Request:
+async def _exchange(
+    client: httpx.AsyncClient, request: httpx.Request, config: HttpRequestConfig, proof: Credentials, max_bytes: int
+) -> tuple[httpx.Response, bytearray, str]:
+    """The last answer, its body, and what was asked for in the end."""
+    where = _where(request)
     try:
-        url = httpx.URL(config.url)
-        headers = httpx.Headers(config.headers)
-        content = _content(config, headers)
-        if config.idempotency_header and config.method not in _SAFE_METHODS:
-            headers.setdefault(config.idempotency_header, call.idempotency_key)
-        query = {name: _query_value(value) for name, value in config.query.items() if value is not None}
-        request = client.build_request(
-            config.method,
-            url.copy_merge_params(query) if query else url,
-            headers=headers,
-            content=content,
-            timeout=config.timeout,
-        )
-    except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise NodeError(
-            f"the url, query or headers of node {call.node!r} cannot be sent ({type(error).__name__}); "
-            "headers take plain ASCII text"
+        async with asyncio.timeout(config.timeout):
+            for left in range(config.max_redirects, -1, -1):
+                where = _where(request)
+                response = await client.send(request, stream=True, follow_redirects=False)
+                try:
+                    if not left or not _is_redirect(response, config):
+                        _check_status(response, config, where)
+                        return response, await read(response, max_bytes, where), where
+                finally:
+                    await response.aclose()
+                request, before = redirected(client, response, proof, config.idempotency_header), request
+                if not same_origin(request.url, before.url):
+                    proof = NO_CREDENTIALS._replace(hidden=proof.hidden)
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise ProviderUnavailableError(f"{where} did not answer within {config.timeout:g} seconds") from error
+    except httpx.InvalidURL as error:  # httpx reads the location of a redirect too
+        raise ProviderRejectedError(f"{where} redirects to something that is no web address") from error
+    except httpx.LocalProtocolError as error:
+        raise ProviderRejectedError(
+            f"{where} cannot be sent: HTTP does not allow these headers; "
+            "they hold no line breaks, and no content-length of their own"
         ) from error
-    if not _is_web(request.url):
-        raise NodeError(f"the url of node {call.node!r} must begin with http:// or https:// and name a host")
-    return request
+    except httpx.TransportError as error:
+        if (refusal := _certificate_refusal(error)) is not None:
+            raise ProviderUnavailableError(f"{where} failed: its certificate is not accepted: {refusal}") from error
+        raise ProviderUnavailableError(f"{where} failed: {type(error).__name__}") from error
+    except httpx.HTTPError as error:
+        raise ProviderRejectedError(f"{where} gave an answer that cannot be read: {type(error).__name__}") from error
+    raise AssertionError("the last turn of the loop returns or raises")
 
 
-def _is_web(url: httpx.URL) -> bool:
-    host_fits = _HOST.fullmatch(url.raw_host.decode("ascii")) is not None
-    return url.scheme in {"http", "https"} and host_fits and (url.port is None or 0 < url.port <= _MAX_PORT)
-
-
-def _content(config: HttpRequestConfig, headers: httpx.Headers) -> bytes | None:
-    if "json_body" in config.model_fields_set:
-        headers.setdefault("content-type", "application/json")
-        return to_json(config.json_body)
-    if config.text is not None:
-        headers.setdefault("content-type", "text/plain; charset=utf-8")
-        return config.text.encode()
+def _certificate_refusal(error: BaseException) -> str | None:
+    """What is wrong with the certificate of the server, if that is what ``error`` comes from."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return found.verify_message
+        found = found.__cause__ or found.__context__
     return None
 
 
-def _query_value(value: Any) -> Any:
-    if isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        return [item if isinstance(item, (str, int, float)) else to_json(item).decode() for item in items]
-    return to_json(value).decode()
+def _where(request: httpx.Request) -> str:
+    return f"{request.method} {shown(request.url)}"
 
 
-def _shown(url: httpx.URL) -> str:
-    """The address without what may be secret: credentials, query, fragment."""
-    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+def _is_redirect(response: httpx.Response, config: HttpRequestConfig) -> bool:
+    return response.has_redirect_location and response.status_code not in (config.expect_status or ())
 
 
 def _check_status(response: httpx.Response, config: HttpRequestConfig, where: str) -> None:
@@ -137,13 +131,13 @@ def _check_status(response: httpx.Response, config: HttpRequestConfig, where: st
     wanted = config.expect_status
     if (status in wanted) if wanted is not None else response.is_success:
         return
-    raise _status_error(response, where)
+    raise _status_error(response, where, config.max_redirects)
 
 
-def _status_error(response: httpx.Response, where: str) -> ProviderError:
+def _status_error(response: httpx.Response, where: str, max_redirects: int) -> ProviderError:
     status = response.status_code
     message = f"{where} answered {status} {response.reason_phrase}".rstrip()
-    details: dict[str, object] = {"status": status}
+    details: dict[str, Any] = {"status": status}
     wait = retry_after(response.headers)
     if status == _TOO_MANY:
         return ProviderRateLimitedError(message, retry_after_s=wait, details=details)
@@ -151,37 +145,9 @@ def _status_error(response: httpx.Response, where: str) -> ProviderError:
         return ProviderUnavailableError(message, retry_after_s=wait, details=details)
     if status in _AUTH:
         return ProviderAuthError(message, details=details)
-    if response.is_redirect:
-        return ProviderRejectedError(f"{message}; redirects are not followed, use the final address", details=details)
+    if response.has_redirect_location:
+        followed = f"after {max_redirects} redirects" if max_redirects else "and max_redirects is 0"
+        return ProviderRejectedError(
+            f"{message}, {followed}; use the final address, or raise max_redirects", details=details
+        )
     return ProviderRejectedError(f"{message}; add {status} to expect_status to read its body", details=details)
-
-
-async def _read(response: httpx.Response, max_bytes: int, where: str) -> bytearray:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > max_bytes:
-            raise ProviderRejectedError(
-                f"{where} answered with more than {max_bytes} bytes", details={"limit": max_bytes}
-            )
-    return content
-
-
-def _long_body(response: httpx.Response, content: bytearray, where: str) -> Any:
-    with uncollected():
-        return _body(response, content, where)
-
-
-def _body(response: httpx.Response, content: bytearray, where: str) -> Any:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not content:
-        return None
-    try:
-        if kind == "application/json" or kind.endswith("+json"):
-            return read_json(content)
-        return content.decode(response.charset_encoding or "utf-8")
-    except (ValueError, LookupError, RecursionError) as error:
-        raise ProviderRejectedError(
-            f"{where} answered with {len(content)} bytes that are not what its content type ({kind or 'none'}) says, "
-            "or not text"
-        ) from error

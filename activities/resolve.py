@@ -38,7 +38,7 @@ from orchestrator.definition.loader import load_mapping
 from orchestrator.definition.model import Definition
 from orchestrator.definition.named import Find
 from orchestrator.errors import OrchestratorError, TooLargeError
-from orchestrator.graph.carried import Carried, pack
+from orchestrator.graph.carried import Carried, pack, pages
 from orchestrator.graph.plan import Plan, Retry
 
 __all__ = ["Begin", "Fork", "ResolveDefinition"]
@@ -47,7 +47,6 @@ _ATTRIBUTES_KEPT_S = 60.0
 _MOST_KEPT = 128
 _MOST_CARRIED = 300_000
 """Characters of a forked run's state that stand in history, beside its plan."""
-_PAGE = 900_000
 
 
 class Begin(Protocol):
@@ -134,8 +133,7 @@ class ResolveDefinition:
         text = pack(begin.carried)
         carry = Carry(text=text)
         if len(text) > _MOST_CARRIED:
-            parts = [text[start : start + _PAGE] for start in range(0, len(text), _PAGE)]
-            carry = Carry(pages=tuple([await self._blobs.put(to_json(part)) for part in parts]))
+            carry = Carry(pages=tuple([await self._blobs.put(to_json(part)) for part in pages(text)]))
         resolved = self._resolved(request, begin.plan, sha256(to_json(begin.plan)).hexdigest(), dict(begin.inputs))
         return resolved.model_copy(update={"start": carry, "lineage": begin.lineage})
 

@@ -7,8 +7,13 @@ from typing import Any
 from pydantic_core import to_json
 
 __all__ = [
+    "COUNT",
+    "ITEM",
+    "SAY",
     "conditional_chain",
     "conversation",
+    "flow",
+    "flow_config",
     "for_each",
     "node_id",
     "parallel",
@@ -16,11 +21,20 @@ __all__ = [
     "quick_config",
     "quick_loop",
     "reads_of",
+    "waiting",
     "work_chain",
     "work_config",
     "work_loop",
     "write_definitions",
 ]
+
+
+COUNT = {"operation": "expression", "input": {"n": "{{ state.n }}"}, "expression": "input.n + 1"}
+"""Config of a quick node that counts on."""
+SAY = {"model": "simulated", "prompt": "Say {{ state.n }}"}
+"""Config of a work node that is told how often it ran."""
+ITEM = {"model": "simulated", "prompt": "Say {{ item }}"}
+"""Config of a work node that does an item."""
 
 
 def node_id(number: int) -> str:
@@ -66,6 +80,28 @@ def conditional_chain(name: str, length: int) -> dict[str, Any]:
     return {**quick_chain(name, length), "edges": edges, "outputs": {}}
 
 
+def flow_config(number: int) -> dict[str, Any]:
+    """Config of a task that computes a Fibonacci number: 10 is light, 33 takes about a second."""
+    return {"model": "simulated", "prompt": f"fibo {number}"}
+
+
+def flow(name: str, length: int, number: int) -> dict[str, Any]:
+    """Tasks of one weight one after the other."""
+    nodes = [{"id": node_id(i), "type": "ModelInvoke", "config": flow_config(number)} for i in range(length)]
+    last = f"{{{{ nodes.{node_id(length - 1)}.text }}}}"
+    return _definition(name, nodes) | {"edges": _edges(length), "outputs": {"last": last}}
+
+
+def waiting(name: str) -> dict[str, Any]:
+    """A work node, and then a question."""
+    nodes = [
+        {"id": node_id(0), "type": "ModelInvoke", "config": work_config(0)},
+        {"id": "ask", "type": "UserInput", "config": {"question": "What next?"}},
+    ]
+    edges = [{"from": node_id(0), "to": "ask"}]
+    return _definition(name, nodes) | {"edges": edges, "outputs": {"said": "{{ nodes.ask.text }}"}}
+
+
 def parallel(name: str, width: int) -> dict[str, Any]:
     """Work nodes side by side, all at once."""
     nodes = [{"id": node_id(i), "type": "ModelInvoke", "config": work_config(i, chained=False)} for i in range(width)]
@@ -75,15 +111,13 @@ def parallel(name: str, width: int) -> dict[str, Any]:
 
 def quick_loop(name: str, visits: int) -> dict[str, Any]:
     """A quick node that counts on from where its last visit stood."""
-    expression = {"operation": "expression", "input": {"n": "{{ state.n }}"}, "expression": "input.n + 1"}
-    node = {"id": "count", "type": "Transform", "config": expression, "write": {"n": "{{ output.result }}"}}
+    node = {"id": "count", "type": "Transform", "config": COUNT, "write": {"n": "{{ output.result }}"}}
     return _counted(name, node, visits, "replace")
 
 
 def work_loop(name: str, visits: int) -> dict[str, Any]:
     """A work node that is told how often it ran."""
-    config = {"model": "simulated", "prompt": "Say {{ state.n }}"}
-    return _counted(name, {"id": "count", "type": "ModelInvoke", "config": config, "write": {"n": 1}}, visits, "add")
+    return _counted(name, {"id": "count", "type": "ModelInvoke", "config": SAY, "write": {"n": 1}}, visits, "add")
 
 
 def conversation(name: str, messages: int) -> dict[str, Any]:
@@ -96,7 +130,7 @@ def conversation(name: str, messages: int) -> dict[str, Any]:
 def for_each(name: str, items: int, concurrency: int) -> dict[str, Any]:
     """A work node for each item of a list, some at a time."""
     body = {
-        "nodes": [{"id": "m", "type": "ModelInvoke", "config": {"model": "simulated", "prompt": "Say {{ item }}"}}],
+        "nodes": [{"id": "m", "type": "ModelInvoke", "config": ITEM}],
         "outputs": {"item": "{{ item }}", "index": "{{ index }}", "end": "{{ nodes.m.finish_reason }}"},
     }
     config = {"items": "inputs.items", "concurrency": concurrency, "max_items": items, "do": body}

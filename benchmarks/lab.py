@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ import psutil
 from temporalio.client import Client, WorkflowHandle
 
 from benchmarks.figures import Pair, Sample
+from benchmarks.fleet import ROOT, clean_environment
 from benchmarks.graphs import write_definitions
 from benchmarks.handwritten import Size
 from benchmarks.worker import READY
@@ -24,10 +24,11 @@ from orchestrator.child import command_that_ends_with_us
 from orchestrator.contracts import WORKFLOW_TYPE, RunRequest
 from orchestrator.devserver import DevServer
 
-__all__ = ["Lab", "WorkerProcess", "open_lab"]
+__all__ = ["BUDGET_S", "Lab", "WorkerProcess", "open_lab"]
 
-ROOT = Path(__file__).parents[1]
-_OURS = ("ORCHESTRATOR_", "TEMPORAL_", "OPENAI_")
+BUDGET_S = 60.0
+"""Seconds after which a comparison takes no further pairs."""
+_FEWEST_PAIRS = 5
 _STOP_TIMEOUT_S = 20.0
 
 Work = Callable[[], Awaitable[Any]]
@@ -78,7 +79,8 @@ class WorkerProcess:
 class Lab:
     """Where measurements are made.
 
-    ``pairs`` is how many pairs a measurement takes; ``told`` is told how far it is.
+    A comparison takes ``pairs`` pairs, fewer (but five, if so many were asked for) once it took ``budget`` seconds.
+    ``told`` is told how far it is.
     """
 
     client: Client
@@ -86,18 +88,24 @@ class Lab:
     worker: WorkerProcess
     pairs: int
     told: Callable[[str], None]
+    server: DevServer
+    budget: float = BUDGET_S
 
-    async def ours(self, definition: str) -> WorkflowHandle[Any, Any]:
+    async def ours(self, definition: str, inputs: dict[str, Any] | None = None) -> WorkflowHandle[Any, Any]:
         """Run a definition to its end."""
-        return await self._run(WORKFLOW_TYPE, RunRequest(definition=definition))
+        return await self._run(WORKFLOW_TYPE, RunRequest(definition=definition, inputs=inputs or {}))
 
     async def start(self, definition: str, inputs: dict[str, Any] | None = None) -> WorkflowHandle[Any, Any]:
         """Start a run of a definition, and do not wait for its end."""
         return await self._start(WORKFLOW_TYPE, RunRequest(definition=definition, inputs=inputs or {}))
 
-    async def by_hand(self, kind: type, nodes: int) -> WorkflowHandle[Any, Any]:
+    async def by_hand(self, kind: type, nodes: int, number: int = 0) -> WorkflowHandle[Any, Any]:
         """Run a hand-written workflow to its end."""
-        return await self._run(kind.__name__, Size(nodes=nodes))
+        return await self._run(kind.__name__, Size(nodes=nodes, number=number))
+
+    async def start_by_hand(self, kind: type, nodes: int) -> WorkflowHandle[Any, Any]:
+        """Start a hand-written workflow, and do not wait for its end."""
+        return await self._start(kind.__name__, Size(nodes=nodes))
 
     async def _run(self, kind: str, request: RunRequest | Size) -> WorkflowHandle[Any, Any]:
         handle = await self._start(kind, request)
@@ -124,7 +132,10 @@ class Lab:
         await ours()
         await by_hand()
         pairs: list[Pair] = []
+        begun = time.perf_counter()
         for number in range(self.pairs):
+            if number >= _FEWEST_PAIRS and time.perf_counter() - begun > self.budget:
+                break
             self.told(f"{name}: pair {number + 1} of {self.pairs}")
             pairs.append(Pair(ours=await self.sample(ours), by_hand=await self.sample(by_hand)))
         return tuple(pairs)
@@ -137,6 +148,7 @@ async def open_lab(
     pairs: int,
     told: Callable[[str], None],
     server: DevServer | None = None,
+    budget: float = BUDGET_S,
 ) -> AsyncGenerator[Lab]:
     """A laboratory whose worker knows ``definitions``, by name; everything it started is stopped at the end.
 
@@ -145,20 +157,24 @@ async def open_lab(
         pairs: How many pairs a measurement takes.
         told: Told how far measurements are.
         server: A server to use; none starts one.
+        budget: Seconds after which a comparison takes no further pairs.
 
     Raises:
         ServerUnavailableError: The server did not start.
         RuntimeError: The worker did not start.
     """
     if server is None:
-        async with DevServer.start() as started, open_lab(definitions, pairs=pairs, told=told, server=started) as lab:
+        async with (
+            DevServer.start() as started,
+            open_lab(definitions, pairs=pairs, told=told, server=started, budget=budget) as lab,
+        ):
             yield lab
         return
     task_queue = f"benchmarks-{uuid.uuid4().hex}"
     with tempfile.TemporaryDirectory() as folder:
         write_definitions(Path(folder), definitions)
         async with _worker(server.address, task_queue, folder) as worker:
-            yield Lab(await server.client(), task_queue, worker, pairs, told)
+            yield Lab(await server.client(), task_queue, worker, pairs, told, server, budget)
 
 
 @asynccontextmanager
@@ -169,7 +185,7 @@ async def _worker(*arguments: str) -> AsyncGenerator[WorkerProcess]:
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
         # Settings of the person who measures would measure something else.
-        env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
+        env=clean_environment(),
         start_new_session=True,
     )
     worker = WorkerProcess(process)

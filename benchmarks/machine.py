@@ -14,7 +14,10 @@ __all__ = ["Machine", "describe_machine"]
 
 
 class Machine(BaseModel):
-    """A machine, and the versions that ran on it. ``load`` is its load average before the measurement began."""
+    """A machine, and the versions that ran on it. ``load`` is its load average before the measurement began.
+
+    ``kept`` says where its development server keeps runs.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,18 +29,19 @@ class Machine(BaseModel):
     temporalio: str
     server: str
     load: float
+    kept: str = "in memory"
 
     def sentence(self) -> str:
         """All of it in one line."""
         return (
             f"{self.cores} cores of {self.processor}, {self.memory_gib:.0f} GiB of memory, {self.system}; "
             f"Python {self.python}, temporalio {self.temporalio}, Temporal server {self.server} (development server "
-            f"in memory, on the same machine); load average before: {self.load:.1f}"
+            f"{self.kept}, on the same machine); load average before: {self.load:.1f}"
         )
 
 
-async def describe_machine(client: Client) -> Machine:
-    """This machine, and the server that ``client`` talks to."""
+async def describe_machine(client: Client, *, kept: str = "in memory") -> Machine:
+    """This machine, and the server that ``client`` talks to, which keeps its runs as ``kept`` says."""
     info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
     return Machine(
         processor=_processor(),
@@ -48,6 +52,7 @@ async def describe_machine(client: Client) -> Machine:
         temporalio=version("temporalio"),
         server=info.server_version,
         load=os.getloadavg()[0],
+        kept=kept,
     )
 
 

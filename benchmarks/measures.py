@@ -1,4 +1,4 @@
-"""What is measured: each measure does its work in the laboratory and gives figures."""
+"""What the engine costs: each measure does its work in the laboratory and gives figures."""
 
 import asyncio
 import gc
@@ -19,13 +19,13 @@ from benchmarks.handwritten import HANDWRITTEN, HandwrittenChain, HandwrittenPar
 from benchmarks.lab import Lab
 from orchestrator.workflow.interpreter import GraphWorkflow
 
-__all__ = ["DEFINITIONS", "MEASURES", "Measure", "histories"]
+__all__ = ["CORE", "CORE_DEFINITIONS", "REPLAYED", "Measure", "histories"]
 
 SIZES = (10, 50, 100, 500)
 CHAIN, WIDTH, RUNS, RUN_LENGTH, REPLAYED = 100, 200, 200, 3, 500
 _WALL, _CPU, _REPLAY, _FLAT = 1.15, 1.3, 1.3, 1.1
 
-DEFINITIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+CORE_DEFINITIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {f"work-{size}": work_chain(f"work-{size}", size) for size in (RUN_LENGTH, *SIZES)}
     | {f"quick-{size}": quick_chain(f"quick-{size}", size) for size in SIZES}
     | {f"parallel-{WIDTH}": parallel(f"parallel-{WIDTH}", WIDTH)}
@@ -95,7 +95,7 @@ async def _replay(lab: Lab) -> list[Figure]:
     return _compared("replay", f"replay of {REPLAYED} work nodes", pairs, 1, events, _REPLAY)
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
+CORE: Mapping[str, Measure] = MappingProxyType(
     {
         "chain": Measure("work nodes one after the other", _chain),
         "parallel": Measure("work nodes side by side", _parallel),
@@ -105,7 +105,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "replay": Measure("replay of a long history", _replay),
     }
 )
-"""The measures by the names that ``--only`` takes."""
+"""Measures of the engine beside workflows written by hand, by the names that ``--only`` takes."""
 
 
 async def histories(lab: Lab) -> tuple[WorkflowHistory, WorkflowHistory]:

@@ -11,11 +11,9 @@ from rich.text import Text
 from benchmarks.figures import Figure
 from benchmarks.machine import Machine
 
-__all__ = ["BEGIN", "COLOURS", "END", "Report", "as_markdown", "as_table", "row", "write_block"]
+__all__ = ["COLOURS", "Report", "as_markdown", "as_table", "check_block", "row", "write_block"]
 
-BEGIN = "<!-- figures: begin -->"
-END = "<!-- figures: end -->"
-_COLUMNS = ("Figure", "Target", "Median", "Least to most", "By hand", "Verdict")
+_COLUMNS = ("Figure", "Target", "Median", "Least to most", "By hand", "Samples", "Verdict")
 COLOURS = {"met": "green", "missed": "red", "": ""}
 
 
@@ -27,36 +25,57 @@ class Report(BaseModel):
     day: date
     command: str
     pairs: int
-    machine: Machine
+    machine: Machine | None
+    """None where nothing could be measured."""
     figures: tuple[Figure, ...]
+    minutes: float = 0.0
+    """What all of it took."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether a measure broke, so that figures are missing that should be there."""
+        return any(figure.broken for figure in self.figures)
 
 
 def as_table(report: Report) -> Table:
     """The figures for a terminal."""
-    table = Table(*_COLUMNS, title=f"Medians of {report.pairs} interleaved pairs", caption=report.command)
+    table = Table(*_COLUMNS, title=f"Medians of at most {report.pairs} interleaved pairs", caption=report.command)
     for figure in report.figures:
         colour = COLOURS[figure.verdict]
         what, *numbers, verdict = _cells(figure)
-        table.add_row(Text(f"{what}\n{figure.note}".strip()), *numbers, Text(verdict, style=colour))
+        table.add_row(Text(f"{what}\n{figure.absent or figure.note}".strip()), *numbers, Text(verdict, style=colour))
     return table
 
 
 def as_markdown(report: Report) -> str:
     """The figures for the docs, each with the command that measures it again."""
     rows = [
-        [*_cells(figure), figure.note, f"`python -m benchmarks --only {figure.measure}`"] for figure in report.figures
+        [*_cells(figure), figure.absent or figure.note, f"`python -m benchmarks --only {figure.measure}`"]
+        for figure in report.figures
     ]
+    where = "" if report.machine is None else f", on {report.machine.sentence()}"
     intro = (
-        f"Measured on {report.day.isoformat()} with `{report.command}`, medians of {report.pairs} interleaved pairs, "
-        f"on {report.machine.sentence()}."
+        f"Measured on {report.day.isoformat()} with `{report.command}`, medians of at most {report.pairs} interleaved "
+        f"pairs, in {report.minutes:,.0f} minutes{where}."
     )
     lines = [intro, "", row([*_COLUMNS, "Remarks", "Again"]), row(["---"] * (len(_COLUMNS) + 2))]
     lines += [row(cells) for cells in rows]
     return "\n".join(lines)
 
 
-def write_block(page: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
+def write_block(page: Path, text: str, markers: tuple[str, str]) -> None:
     """Replace what stands between ``markers`` in ``page``.
+
+    Raises:
+        ValueError: The page has not exactly one pair of markers.
+    """
+    first, last = markers
+    before, after = check_block(page, markers)
+    page.write_text(f"{before}{first}\n\n{text}\n\n{last}{after}", encoding="utf-8")
+
+
+def check_block(page: Path, markers: tuple[str, str]) -> tuple[str, str]:
+    """What stands before and after ``markers`` in ``page``.
 
     Raises:
         ValueError: The page has not exactly one pair of markers.
@@ -66,10 +85,12 @@ def write_block(page: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) 
     _, end, after = rest.partition(last)
     if not begin or not end or first in after or last in after:
         raise ValueError(f"{page.name} must have {first} and, below it, {last}, once each")
-    page.write_text(f"{before}{first}\n\n{text}\n\n{last}{after}", encoding="utf-8")
+    return before, after
 
 
 def _cells(figure: Figure) -> list[str]:
+    if figure.absent:
+        return [figure.what, "", "not measured", "", "", "0", ""]
     low, high = figure.spread
     return [
         figure.what,
@@ -77,6 +98,7 @@ def _cells(figure: Figure) -> list[str]:
         _number(figure, figure.median),
         f"{_number(figure, low)} to {_number(figure, high)}",
         "" if figure.by_hand is None else _number(figure, figure.by_hand),
+        str(len(figure.samples)),
         figure.verdict,
     ]
 

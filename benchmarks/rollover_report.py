@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.figures import Figure
 from benchmarks.machine import Machine
 from benchmarks.report import COLOURS, row
 from benchmarks.rollover import LongRun, Part
 
-__all__ = ["MARKERS", "TARGETS", "RolloverReport", "rollover_markdown", "rollover_table", "verdict"]
+__all__ = ["TARGETS", "RolloverReport", "rollover_figures", "rollover_markdown", "rollover_table", "verdict"]
 
-MARKERS = "<!-- rollover: begin -->", "<!-- rollover: end -->"
 Kind = Literal["events", "bytes", "ms", "cpu"]
 TARGETS: dict[Kind, float] = {"events": 1.05, "bytes": 1.1, "ms": 1.3, "cpu": 1.2}
 """The most that an item of the second half may take in proportion to one of the first."""
@@ -42,6 +42,23 @@ class RolloverReport(BaseModel):
     command: str
     machine: Machine
     runs: tuple[LongRun, ...]
+
+
+def rollover_figures(report: RolloverReport) -> list[Figure]:
+    """In proportion to an item of its first half, what an item of the second half of each run takes."""
+    return [
+        Figure(
+            measure="rollover",
+            what=f"{run.what}: {_NAMES[kind]} an item, second half to first",
+            unit="ratio",
+            samples=(second / first,),
+            target=most,
+            note=f"{first:,.{_DIGITS[kind]}f}, then {second:,.{_DIGITS[kind]}f}; {run.workflow_runs} workflow runs",
+        )
+        for run in report.runs
+        for kind, most in TARGETS.items()
+        for first, second in [_halves(run, kind)]
+    ]
 
 
 def rollover_table(report: RolloverReport) -> Table:
@@ -73,12 +90,17 @@ def _rows(run: LongRun) -> Iterator[list[str]]:
     what = f"{run.what}\n{_about(run)}"
     for kind, most in TARGETS.items():
         tenths = [_taken(part, kind) for part in run.parts]
-        middle = len(tenths) // 2
-        first, second = mean(tenths[:middle]), mean(tenths[middle:])
+        first, second = _halves(run, kind)
         shown = [f"{value:,.{_DIGITS[kind]}f}" for value in (first, second)]
         every = ", ".join(f"{value:,.{_DIGITS[kind]}f}" for value in (tenths[0], min(tenths), max(tenths), tenths[-1]))
         yield [what, _NAMES[kind], *shown, f"{second / first:.2f}", f"≤ {most:g}", every, verdict(second / first, most)]
         what = ""
+
+
+def _halves(run: LongRun, kind: Kind) -> tuple[float, float]:
+    tenths = [_taken(part, kind) for part in run.parts]
+    middle = len(tenths) // 2
+    return mean(tenths[:middle]), mean(tenths[middle:])
 
 
 def _taken(part: Part, kind: Kind) -> float:

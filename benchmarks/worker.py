@@ -9,14 +9,18 @@ import gc
 import os
 import sys
 import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 
+from benchmarks.fibonacci import Fibonacci
 from benchmarks.handwritten import HANDWRITTEN
 from orchestrator.connect import connect_to
+from orchestrator.models import SIMULATED
 from orchestrator.settings import load_settings
 from worker import build_worker, open_dependencies
 
@@ -60,7 +64,10 @@ async def main(address: str, task_queue: str, definitions: str) -> None:
     )
     answers = _answers()
     client = await _client(address)
-    async with open_dependencies(settings) as dependencies, build_worker(client, settings, dependencies=dependencies):
+    async with AsyncExitStack() as parts:
+        opened = await parts.enter_async_context(open_dependencies(settings))
+        chat = {**opened.chat, SIMULATED: Fibonacci(opened.chat[SIMULATED])}
+        await parts.enter_async_context(build_worker(client, settings, dependencies=replace(opened, chat=chat)))
         print(READY, file=answers, flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line.strip() == "collect":

@@ -239,6 +239,7 @@ def _node(
         total_timeout=node.total_timeout or defaults.total_timeout,
         retry=_retry(node, definition, kind),
         write={channel: collect(value) for channel, value in node.write.items()},
+        pays=kind.pays,
         keep_visits=node.id in keep_visits,
     )
 

@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import cast
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.runtime import Runtime
 
+from orchestrator.encryption import data_converter
 from orchestrator.errors import OrchestratorError, ServerUnavailableError, SettingsError
+from orchestrator.operating.traces import client_traces
+from orchestrator.settings import Settings, load_settings
 
 __all__ = ["CONNECT_TIMEOUT", "DEFAULT_ADDRESS", "connect", "connect_to", "connection_config"]
 
@@ -39,17 +42,24 @@ def connection_config() -> ClientConnectConfig:
         ) from error
 
 
-async def connect(*, timeout: float = CONNECT_TIMEOUT) -> Client:  # noqa: ASYNC109 - also bounds what the SDK does
+async def connect(
+    *,
+    timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109 - also bounds what the SDK does
+    settings: Settings | None = None,
+    runtime: Runtime | None = None,
+) -> Client:
     """A client of the server that the environment names, ``localhost:7233`` when it names none.
 
     Args:
         timeout: Seconds the server has to answer.
+        settings: Whether and how payloads are encrypted; none reads the settings of this process.
+        runtime: The runtime of this process; none for the SDK's default one.
 
     Raises:
         ServerUnavailableError: Nothing answers there in time.
         SettingsError: The connection settings are wrong, or the server refuses them.
     """
-    return await _connect(connection_config(), timeout)
+    return await _connect(connection_config(), timeout, settings, runtime)
 
 
 async def connect_to(
@@ -57,6 +67,7 @@ async def connect_to(
     *,
     namespace: str = "default",
     timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109 - also bounds what the SDK does
+    settings: Settings | None = None,
 ) -> Client:
     """A client of the server at ``address`` (``host:port``, without TLS), whatever the environment says.
 
@@ -64,24 +75,33 @@ async def connect_to(
         address: Where the server listens.
         namespace: The Temporal namespace.
         timeout: Seconds the server has to answer.
+        settings: Whether and how payloads are encrypted; none reads the settings of this process.
 
     Raises:
         ServerUnavailableError: Nothing answers there in time.
         SettingsError: ``address`` is not an address.
     """
-    return await _connect({"target_host": address, "namespace": namespace}, timeout)
+    return await _connect({"target_host": address, "namespace": namespace}, timeout, settings, None)
 
 
-async def _connect(config: ClientConnectConfig, timeout: float) -> Client:  # noqa: ASYNC109 - see connect
+async def _connect(
+    config: ClientConnectConfig,
+    timeout: float,  # noqa: ASYNC109 - see connect
+    settings: Settings | None,
+    runtime: Runtime | None,
+) -> Client:
     address = config.get("target_host", DEFAULT_ADDRESS)
     if "://" in address:
         raise SettingsError(f"TEMPORAL_ADDRESS must be host:port without a scheme, and is {address!r}.")
+    converter = data_converter(settings or load_settings())
     try:
         # The SDK's own timeout covers the TCP connection; a server that accepts and stays silent needs the outer one.
         async with asyncio.timeout(timeout):
             return await Client.connect(
                 **cast("ClientConnectConfig", {**config, "target_host": address}),
-                data_converter=pydantic_data_converter,
+                data_converter=converter,
+                runtime=runtime,
+                **client_traces(),
                 connect_timeout=timedelta(seconds=timeout),
             )
     except TimeoutError as error:

@@ -58,14 +58,16 @@ class DevServer:
     pid: int | None = None
     db_file: Path | None = None
 
-    async def client(self) -> Client:
-        """A new client of this server.
+    async def client(self, settings: Settings | None = None) -> Client:
+        """A new client of this server; payloads are encrypted as ``settings`` say, or those of this process.
 
         Raises:
             ServerUnavailableError: It does not answer any more.
             SettingsError: It was not started here, and the connection settings are wrong.
         """
-        return await (connect_to(self.address, namespace=self.namespace) if self.started else connect())
+        if self.started:
+            return await connect_to(self.address, namespace=self.namespace, settings=settings)
+        return await connect(settings=settings)
 
     @staticmethod
     @asynccontextmanager

@@ -39,6 +39,7 @@ from typing import ClassVar
 
 __all__ = [
     "AnswerError",
+    "BudgetExceededError",
     "DefinitionError",
     "DefinitionNotFoundError",
     "ExpiredError",
@@ -55,6 +56,7 @@ __all__ = [
     "NotParkedError",
     "NothingAwaitedError",
     "OrchestratorError",
+    "PriceUnknownError",
     "ProviderAuthError",
     "ProviderError",
     "ProviderRateLimitedError",
@@ -66,6 +68,7 @@ __all__ = [
     "RunTimeoutError",
     "ServerUnavailableError",
     "SettingsError",
+    "StorageUnavailableError",
     "TemplateError",
     "TooLargeError",
     "WorkerMissingError",
@@ -293,15 +296,28 @@ class SettingsError(OrchestratorError):
 
 
 class ProviderError(OrchestratorError):
-    """An outside system answered with an error."""
+    """An outside system answered with an error.
+
+    Args:
+        message: See ``OrchestratorError``.
+        retry_after_s: Seconds to wait before the next try, where it said so.
+        may_have_charged: The request may have been carried out, and be paid for, though nothing came back.
+        details: See ``OrchestratorError``.
+    """
 
     code = "PROVIDER_FAILED"
 
     def __init__(
-        self, message: str, *, retry_after_s: float | None = None, details: Mapping[str, object] | None = None
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        may_have_charged: bool = False,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message, details=details)
         self.retry_after_s = retry_after_s
+        self.may_have_charged = may_have_charged
 
 
 class ProviderRejectedError(ProviderError):
@@ -328,3 +344,39 @@ class ProviderUnavailableError(ProviderError):
 
     code = "PROVIDER_UNAVAILABLE"
     retryable = True
+
+
+class StorageUnavailableError(OrchestratorError):
+    """What is kept beside Temporal cannot be reached; nothing that needs it is done meanwhile."""
+
+    code = "STORAGE_UNAVAILABLE"
+    retryable = True
+
+
+class BudgetExceededError(OrchestratorError):
+    """A call would pass a cap.
+
+    Args:
+        scope: Whose cap it is, such as ``run:…``.
+        cap: The cap, in nano-dollars (1e-9 USD), like all that follow.
+        spent: What the scope has spent.
+        reserved: What calls under way have reserved in it.
+        asked: What the refused call would have reserved.
+    """
+
+    code = "BUDGET_EXCEEDED"
+
+    def __init__(self, scope: str, *, cap: int, spent: int, reserved: int, asked: int) -> None:
+        figures = {"cap": cap, "spent": spent, "reserved": reserved, "asked": asked}
+        dollars = {name: value / 1_000_000_000 for name, value in figures.items()}
+        super().__init__(
+            f"the budget of {scope} is used up: of ${dollars['cap']:.6f}, ${dollars['spent']:.6f} are spent and "
+            f"${dollars['reserved']:.6f} reserved; this call may cost up to ${dollars['asked']:.6f}",
+            details={"scope": scope, **{f"{name}_usd": value for name, value in dollars.items()}},
+        )
+
+
+class PriceUnknownError(OrchestratorError):
+    """Nobody knows what a model costs, so nothing can be reserved for it."""
+
+    code = "PRICE_UNKNOWN"

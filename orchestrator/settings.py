@@ -1,19 +1,39 @@
 """Every setting of ours, read from ORCHESTRATOR_* variables and ``.env``; TEMPORAL_* belong to Temporal's client."""
 
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orchestrator.addresses import listen_address
 from orchestrator.contracts import TASK_QUEUE
 from orchestrator.errors import SettingsError
+from orchestrator.hosts import host_entry, hosts_by_secret, listed
+from orchestrator.secret_name import SecretName
 
-__all__ = ["Settings", "load_settings", "variable_name"]
+__all__ = ["Settings", "load_settings", "misspelt", "variable_name"]
 
 _PREFIX = "ORCHESTRATOR_"
+_LIKENESS = 0.9
+"""From which on a name is a setting spelt wrongly: packages that extend us have variables of their own."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+ListenAddress = Annotated[str, AfterValidator(listen_address)]
+HostList = Annotated[tuple[Annotated[str, AfterValidator(host_entry)], ...], NoDecode, BeforeValidator(listed)]
+FolderList = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(listed)]
+HostsBySecret = Annotated[dict[SecretName, HostList], NoDecode, BeforeValidator(hosts_by_secret)]
+
+
+def _pair(value: object) -> object:
+    return tuple(value.split("/")) if isinstance(value, str) else value
+
+
+_Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+PricePair = Annotated[tuple[_Dollars, _Dollars], NoDecode, BeforeValidator(_pair)]
 
 
 class Settings(BaseSettings):
@@ -52,23 +72,95 @@ class Settings(BaseSettings):
     """Work nodes at a time in one worker."""
     max_concurrent_workflow_tasks: int = Field(default=20, ge=2, le=1_000)
     """Steps of workflows at a time in one worker."""
+    max_concurrent_local_activities: int = Field(default=100, ge=1, le=10_000)
+    """Quick nodes (Format, Transform, …) at a time in one worker."""
+    workflow_pollers_minimum: int = Field(default=2, ge=2, le=100)
+    """Fewest requests for steps of workflows that wait at the server."""
+    workflow_pollers_maximum: int = Field(default=20, ge=2, le=100)
+    """Most of them; between the two the worker follows the load."""
+    activity_pollers_minimum: int = Field(default=1, ge=1, le=100)
+    """Fewest requests for work nodes that wait at the server."""
+    activity_pollers_maximum: int = Field(default=20, ge=1, le=100)
+    """Most of them; between the two the worker follows the load."""
     max_cached_workflows: int = Field(default=1_000, ge=0, le=100_000)
     """Runs a worker keeps in memory, so that their next step needs no replay."""
     sandboxed: bool = False
     """Runs workflows in Temporal's sandbox: slower; shows that workflow code works there. The tests do so."""
+    metrics_address: ListenAddress | None = None
+    """Where the worker answers Prometheus, such as 0.0.0.0:9464; empty means nowhere."""
+    metrics_interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    """Seconds between two counts of open runs, which the gauge orchestrator_runs shows."""
+    health_address: ListenAddress | None = None
+    """Where the worker answers /healthz and /readyz, such as 0.0.0.0:8080; empty means nowhere."""
+    encryption_keys: SecretStr | None = None
+    """Keys that payloads are encrypted with: id:base64,id2:base64. The first encrypts, all decrypt."""
+    encryption_keys_file: Path | None = None
+    """File of such keys instead, one a line."""
+    codec_token: SecretStr | None = None
+    """What callers of the codec server have to send (Authorization: Bearer); without it only this machine is served."""
+    codec_origin: str | None = Field(default=None, pattern=r"^https?://[^\s/]+$")
+    """Origin of the Web UI that may ask the codec server, such as https://temporal.example."""
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="openai_api_key")
     """Key of the OpenAI-compatible model endpoint."""
     openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")
     """Address of the OpenAI-compatible model endpoint; empty means OpenAI's own."""
     http_max_response_bytes: int = Field(default=52_428_800, ge=1, le=200_000_000)
     """Bytes of the largest answer that an HttpRequest node takes."""
+    http_allow_private: HostList = ()
+    """Hosts and networks that HttpRequest may reach although they are inside the network; * allows everything."""
+    secrets_dir: Path | None = None
+    """Folder with a file for each named secret; a variable ORCHESTRATOR_SECRET_NAME comes before its file."""
+    secret_hosts: HostsBySecret = Field(default={})
+    """Hosts that a secret may be sent to, as JSON; one that is not named here may be sent to any."""
+    databases_dir: Path | None = None
+    """Folder with a file for each named database, its URL in it; a variable ORCHESTRATOR_DATABASE_NAME comes first."""
+    databases_pool: int = Field(default=10, ge=1, le=1_000)
+    """Connections to each named PostgreSQL database at most; nodes that need another one wait."""
+    files_dirs: FolderList = ()
+    """Folders that SaveToFile may write into; relative paths begin at the first. Empty: it writes nothing."""
+    smtp_host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]+$")
+    """Mail server of SendEmail; empty means that no mail is sent."""
+    smtp_port: int | None = Field(default=None, ge=1, le=65_535)
+    """Its port; empty means 587 for starttls, 465 for tls, 25 for none."""
+    smtp_user: str | None = None
+    """Who to log in as at the mail server; empty means nobody."""
+    smtp_password: SecretStr | None = None
+    """Password at the mail server."""
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """Encryption to the mail server: starttls, tls (from the first byte on) or none."""
+    smtp_from: str | None = Field(default=None, max_length=500)
+    """Address that mail comes from where a node does not say `from`."""
+    smtp_timeout: Seconds = 30.0
+    """Seconds that each step of sending a mail may take."""
+    storage_url: SecretStr | None = None
+    """Database of what model calls cost: postgresql://… or sqlite:///…; empty means .orchestrator/storage.db."""
+    models_file: Path | None = None
+    """File of models and prices beside ours, as in orchestrator/models/registry.yaml."""
+    unknown_price: PricePair | None = None
+    """Dollars for a million tokens in and out, such as 0.5/1.5, of models without a known price; empty refuses caps."""
+    budgets_file: Path | None = None
+    """File of caps for users, tenants, conversations and definitions (docs/budgets.md)."""
     blob_dir: Path = Path(".orchestrator/blobs")
     """Folder of values too large for a run's history; workers of one task queue must share it."""
+
+    def secret_values(self) -> list[str]:
+        """Every secret in them, each key of a list by itself: what must not show in a log."""
+        values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        keys = self.encryption_keys.get_secret_value().split(",") if self.encryption_keys else []
+        return [*values, *(key.partition(":")[2].strip() for key in keys)]
 
 
 def variable_name(field: str) -> str:
     """The environment variable that sets ``field``."""
     return field.upper() if field.startswith("openai_") else f"{_PREFIX}{field.upper()}"
+
+
+def misspelt(variables: Iterable[str]) -> Mapping[str, str]:
+    """Those of ``variables`` that set nothing, and look like a setting: each with the one that was probably meant."""
+    known = {variable_name(field) for field in Settings.model_fields}
+    unknown = sorted({name for name in variables if name.upper().startswith(_PREFIX)} - known)
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS) for name in unknown}
+    return {name: found[0] for name, found in near.items() if found and name.upper() not in known}
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -78,16 +170,37 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: A value is wrong; the message names its variable, and never shows the value of a secret.
     """
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         problems = [
-            f"{variable_name(str(item['loc'][0]).lower())}: {_sentence(item['msg'])}" for item in error.errors()
+            f"{variable_name(str(item['loc'][0]).lower())}: {_sentence(item['msg'].removeprefix('Value error, '))}"
+            for item in error.errors()
         ]
         raise SettingsError(
             f"{' '.join(problems)} Mend it in the environment or in .env; .env.example lists every setting."
         ) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"The settings file .env cannot be read: {error}.") from error
+    if problems := list(_contradictions(settings)):
+        raise SettingsError(f"{' '.join(problems)} Mend it in the environment or in .env.")
+    return settings
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What is wrong with settings that are right each by itself."""
+    for low, high in (
+        ("workflow_pollers_minimum", "workflow_pollers_maximum"),
+        ("activity_pollers_minimum", "activity_pollers_maximum"),
+        ("workflow_pollers_minimum", "max_concurrent_workflow_tasks"),
+        ("activity_pollers_minimum", "max_concurrent_activities"),
+    ):
+        least, most = getattr(settings, low), getattr(settings, high)
+        if least > most:
+            yield f"{variable_name(low)} ({least}) is more than {variable_name(high)} ({most})."
+    if settings.metrics_address is not None and settings.metrics_address == settings.health_address:
+        yield f"{variable_name('metrics_address')} and {variable_name('health_address')} need a port each."
+    if settings.encryption_keys is not None and settings.encryption_keys_file is not None:
+        yield f"Set one of {variable_name('encryption_keys')} and {variable_name('encryption_keys_file')}, not both."
 
 
 def _sentence(text: str) -> str:

@@ -1,5 +1,6 @@
 """One row of the list of runs: what the server's index knows, without asking the run itself."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -31,6 +32,7 @@ _STATUS, _NAME, _NODE, _TENANT = (
     )
 )
 _OWN = SearchAttribute.RUN_STATUS
+_ODD = re.compile(r"""["\\\x00-\x1f\x7f]|^'|'+$""")
 _OPEN: Final[tuple[ListedStatus, ...]] = ("awaiting_input", "needs_attention", "paused", "cancelling")
 """What an open run may say of itself, other than that it runs."""
 _AT_A_NODE = frozenset({"awaiting_input", "needs_attention"})
@@ -65,8 +67,18 @@ class RunSummary(BaseModel):
     closed: datetime | None = None
 
 
-def list_query(status: str | None, name: str | None) -> str:
-    """The query for runs with this status, of this definition; none means all.
+def list_query(
+    status: str | None,
+    name: str | None,
+    *,
+    tenant: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> str:
+    """The query for runs with this status, of this definition, for this tenant, started in this time; none means all.
+
+    A tenant whose name has characters that some servers cannot compare is only narrowed down: what the query finds
+    has to be compared again.
 
     Raises:
         RequestError: There is no such status, or the name cannot be one.
@@ -79,6 +91,11 @@ def list_query(status: str | None, name: str | None) -> str:
         parts.append(_QUERIES[status])
     if name is not None:
         parts.append(f"{SearchAttribute.DEFINITION_NAME} = {_quoted(name)}")
+    if tenant is not None:
+        parts.append(_of_tenant(tenant))
+    # Temporal compares with the start of the present workflow run, for one that went on in a new one.
+    parts += [f"StartTime >= '{since.isoformat()}'"] if since is not None else []
+    parts += [f"StartTime < '{until.isoformat()}'"] if until is not None else []
     return " AND ".join(parts)
 
 
@@ -109,7 +126,22 @@ def _open_status(own: str | None) -> ListedStatus:
     return "running"
 
 
+def _of_tenant(tenant: str) -> str:
+    # SQLite keeps values as JSON: one that JSON has to escape is never equal to itself there. Quotes at the ends
+    # of a value are lost wherever the server reads it.
+    odd = _ODD.search(tenant)
+    if odd is None:
+        return f"{SearchAttribute.TENANT} = {_literal(tenant)}"
+    plain = tenant[: odd.start()].rstrip("'")
+    return f"{SearchAttribute.TENANT} " + (f"STARTS_WITH {_literal(plain)}" if plain else "IS NOT NULL")
+
+
+def _literal(text: str) -> str:
+    """Text without backslashes as a literal of the query language."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _quoted(text: str) -> str:
     if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise RequestError(f"not a name: {text!r}")
-    return f"'{text}'"
+    return _literal(text)

@@ -9,15 +9,13 @@ from typing import Any
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from orchestrator.contracts import WORKFLOW_TYPE, RunRequest
 from orchestrator.errors import RequestError, RunNotFoundError
 from orchestrator.graph.happenings import Happening
 from orchestrator.graph.plan import Plan
-from orchestrator.workflow.interpreter import GraphWorkflow
+from orchestrator.replaying import replay
 from orchestrator.workflow.observe import observing
-from orchestrator.workflow.surplus import OneArgument
 
 __all__ = ["Life", "Trace", "histories", "trace_of"]
 
@@ -125,15 +123,9 @@ async def _life(client: Client, history: WorkflowHistory) -> Life:
         # The run goes on to change what it was handed.
         life.carried, life.resolved = deepcopy(carried), resolved
 
-    replayer = Replayer(
-        workflows=[GraphWorkflow],
-        interceptors=[OneArgument()],
-        data_converter=client.data_converter,
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
     with observing(history.run_id, begun, life.happenings.append):
         try:
-            await replayer.replay_workflow(history)
+            await replay(history, client.data_converter)
         except (workflow.NondeterminismError, RuntimeError) as error:
             raise RequestError(
                 f"what `{history.workflow_id}` did cannot be replayed by this release: {error}"

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from orchestrator.devserver import DevServer
@@ -78,8 +79,10 @@ def worker_settings(task_queue: str, tmp_path: Path) -> Settings:
         task_queue=task_queue,
         definitions_dir=definitions,
         blob_dir=tmp_path / "blobs",
+        storage_url=SecretStr(f"sqlite:///{tmp_path / 'storage.db'}"),
         sandboxed=True,
         heartbeat_timeout=2,
         sticky_timeout=1,
         graceful_shutdown_timeout=2,
+        http_allow_private=["127.0.0.0/8", "::1"],
     )

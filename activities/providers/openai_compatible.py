@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
+import httpx
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
@@ -101,13 +102,16 @@ class OpenAICompatible:
     def _translated(self, error: openai.OpenAIError | ValueError) -> ProviderError:
         """The client's error in our words, without the key."""
         if isinstance(error, openai.APITimeoutError):
-            return ProviderUnavailableError("the model endpoint did not answer in time")
+            return ProviderUnavailableError("the model endpoint did not answer in time", may_have_charged=True)
         if isinstance(error, openai.APIConnectionError):
             return ProviderUnavailableError(
-                "the model endpoint cannot be reached: check OPENAI_BASE_URL and the network"
+                "the model endpoint cannot be reached: check OPENAI_BASE_URL and the network",
+                may_have_charged=not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout),
             )
         if not isinstance(error, openai.APIStatusError):
-            return ProviderUnavailableError("the model endpoint answered with something that cannot be read")
+            return ProviderUnavailableError(
+                "the model endpoint answered with something that cannot be read", may_have_charged=True
+            )
         return self._refused(error)
 
     def _refused(self, error: openai.APIStatusError) -> ProviderError:
@@ -145,7 +149,9 @@ def _reply(content: bytes, request: ChatRequest) -> ChatReply:
     try:
         completion = _Completion.model_validate_json(content)
     except ValidationError:
-        raise ProviderUnavailableError("the model endpoint answered with something that cannot be read") from None
+        raise ProviderUnavailableError(
+            "the model endpoint answered with something that cannot be read", may_have_charged=True
+        ) from None
     choice = completion.choices[0]
     usage = completion.usage or _Usage()
     return ChatReply(

@@ -14,7 +14,7 @@ from uuid import uuid4
 from orchestrator.cli.decisions import HOW_TO, decided
 from orchestrator.cli.output import say
 from orchestrator.cli.requests import made
-from orchestrator.cli.standing import about
+from orchestrator.cli.standing import about, wants_json
 from orchestrator.contracts import Awaiting, Message
 from orchestrator.definition.model import NODE_ID
 
@@ -125,9 +125,7 @@ def message_for(text: str, question: Awaiting, *, by: str | None = None) -> Mess
 
 
 def _values(text: str, question: Awaiting) -> Any:
-    named = (question.answer_schema or {}).get("type")
-    types = {named} if isinstance(named, str) else set(named or ())
-    if not types & {"object", "array"}:
+    if not wants_json(question):
         return None
     try:
         return json.loads(text)

@@ -117,9 +117,9 @@ def new(name: str, *, template: str, folder: Path | None, force: bool, as_json: 
     if not re.fullmatch(NAME.removesuffix("$"), name):
         raise RequestError(f"{name[:100]!r} is not a name: up to 100 small letters, digits and dashes, no dash first")
     if template not in TEMPLATES:
-        hint = did_you_mean(template, TEMPLATES) or ""
+        hint = did_you_mean(template, TEMPLATES)
         raise RequestError(
-            f"no template {template[:100]!r}; there are {', '.join(TEMPLATES)}. {hint}".rstrip(". ") + "."
+            f"no template {template[:100]!r}; there are {', '.join(TEMPLATES)}{f'. {hint}' if hint else ''}"
         )
     file = (folder or load_settings().definitions_dir) / f"{name}.yaml"
     try:

@@ -14,6 +14,7 @@ from orchestrator.cli.output import data, out, table
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import DefinitionNotFoundError
 from orchestrator.node_types import NODE_TYPES
+from orchestrator.node_types.aliases import ALIASES, aliases_of, canonical
 from orchestrator.node_types.base import ConfigModel, NodeType
 
 __all__ = ["nodes"]
@@ -28,15 +29,18 @@ def nodes(name: str | None, *, as_json: bool) -> None:
     if name is None:
         _all(as_json=as_json)
         return
-    kind = NODE_TYPES.get(name)
+    kind = NODE_TYPES.get(canonical(name))
     if kind is None:
-        hint = did_you_mean(name, NODE_TYPES) or f"There are {', '.join(NODE_TYPES)}."
+        hint = did_you_mean(name, (*NODE_TYPES, *ALIASES)) or f"There are {', '.join(NODE_TYPES)}."
         raise DefinitionNotFoundError(f"no node type {name[:100]!r}. {hint}")
     about = _about(kind)
     if as_json:
         data(about)
         return
     out(f"{kind.name}: {kind.summary}\n")
+    out(f"from      {_origin(kind)}")
+    if others := aliases_of(kind.name):
+        out(f"also      {', '.join(others)}")
     out(f"runs as   {kind.tier}, {_patience(kind)}")
     out(f"gives     {_outputs(kind)}\n")
     columns = ("config", "type", "default", "meaning")
@@ -47,8 +51,19 @@ def _all(*, as_json: bool) -> None:
     if as_json:
         data([_about(kind) for kind in NODE_TYPES.values()])
         return
-    rows = ((kind.name, kind.tier, _outputs(kind), kind.summary) for kind in NODE_TYPES.values())
-    table(("type", "tier", "gives", "what it does"), rows)
+    columns = ("type", "also", "tier", "from", "gives", "what it does")
+    table(columns, (_row(kind) for kind in NODE_TYPES.values()))
+
+
+def _row(kind: NodeType) -> tuple[str, ...]:
+    others = ", ".join(aliases_of(kind.name))
+    return kind.name, others, kind.tier, _origin(kind), _outputs(kind), kind.summary
+
+
+def _origin(kind: NodeType) -> str:
+    """The package that a node type comes from, and its version."""
+    origin = NODE_TYPES.origins.get(kind.name)
+    return "built in" if origin is None else str(origin)
 
 
 def _patience(kind: NodeType) -> str:
@@ -62,9 +77,12 @@ def _outputs(kind: NodeType) -> str:
 
 
 def _about(kind: NodeType) -> dict[str, Any]:
+    origin = NODE_TYPES.origins.get(kind.name)
     return {
         "name": kind.name,
         "summary": kind.summary,
+        "aliases": list(aliases_of(kind.name)),
+        "origin": None if origin is None else {"package": origin.package, "version": origin.version},
         "tier": kind.tier,
         "outputs": kind.outputs,
         "timeout_s": kind.timeout,
@@ -100,7 +118,11 @@ def _docstrings(config: type[BaseModel]) -> dict[str, str]:
 
 
 def _own_docstrings(config: type[ConfigModel]) -> dict[str, str]:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
+    try:
+        source = inspect.getsource(config)
+    except OSError:  # a package may come without its source
+        return {}
+    tree = ast.parse(textwrap.dedent(source)).body[0]
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     found: dict[str, str] = {}
     for field, after in pairwise(body):

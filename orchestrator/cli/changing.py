@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.completing import definition_names
 
 __all__ = ["register"]
 
@@ -27,16 +28,34 @@ Set = Annotated[
 ]
 Definition = Annotated[
     str | None,
-    typer.Option("--definition", metavar="DEF", help="Go on with this one: a file, or NAME or NAME@VERSION."),
+    typer.Option(
+        "--definition",
+        metavar="DEF",
+        help="Go on with this one: a file, or NAME or NAME@VERSION.",
+        autocompletion=definition_names,
+    ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show its progress and its result, as `run` does.")]
 NewDefinition = Annotated[
-    str, typer.Argument(metavar="NEW", help="The new version: a file, or NAME or NAME@VERSION of one in the folder.")
+    str,
+    typer.Argument(
+        metavar="NEW",
+        help="The new version: a file, or NAME or NAME@VERSION of one in the folder.",
+        autocompletion=definition_names,
+    ),
 ]
 Against = Annotated[
     str, typer.Option("--against", metavar="running|last:N", help="Runs that go on, or the newest N of any status.")
 ]
-To = Annotated[str, typer.Option("--to", metavar="DEF", help="NAME@VERSION of one the worker can find, or a file.")]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="DEF",
+        help="NAME@VERSION of one the worker can find, or a file.",
+        autocompletion=definition_names,
+    ),
+]
 CaseFile = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it; else to standard output.")
 ]

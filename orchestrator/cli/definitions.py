@@ -6,13 +6,21 @@ from typing import Annotated, Literal
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.completing import definition_names, node_types
 from orchestrator.cli.templates import TEMPLATES
 
 __all__ = ["register"]
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Definitions, or the names of some in the folder.")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE…", help="Definitions, or the names of some in the folder.", autocompletion=definition_names
+    ),
+]
 Format = Annotated[Literal["mermaid", "text"], typer.Option("--format", help="How to draw it.")]
-TypeArgument = Annotated[str | None, typer.Argument(metavar="TYPE", help="A node type; else all of them.")]
+TypeArgument = Annotated[
+    str | None, typer.Argument(metavar="TYPE", help="A node type; else all of them.", autocompletion=node_types)
+]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the definition: small letters, digits, dashes.")]
 Template = Annotated[str, typer.Option("--template", "-t", help=f"What to begin with: {', '.join(TEMPLATES)}.")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="Folder to write to; else that of the definitions.")]

@@ -18,7 +18,7 @@ from orchestrator.cli.session import Session, embedded, existing, is_loopback, w
 from orchestrator.connect import connection_config
 from orchestrator.contracts import RunRequest
 from orchestrator.definition.loader import load_file
-from orchestrator.devserver import register_search_attributes
+from orchestrator.devserver import HOST, register_search_attributes
 from orchestrator.errors import DefinitionNotFoundError, ServerUnavailableError
 from orchestrator.settings import Settings, load_settings
 
@@ -33,7 +33,8 @@ _MOST_BYTES: Final = 100_000
 
 def demo(given: Sequence[str], *, as_json: bool) -> int:
     """Run the demo and print how it went. Returns the exit code."""
-    settings = load_settings()
+    # The shop is on this machine, where requests may not go otherwise.
+    settings = load_settings(http_allow_private=[HOST])
     run_id = f"demo-{uuid4().hex[:8]}"
     try:
         return asyncio.run(_demo(settings, run_id, given, as_json=as_json))
@@ -128,11 +129,11 @@ def shop() -> Generator[str]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name the base class has
             """Says nothing: the run's progress is what people look at."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((HOST, 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{HOST}:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

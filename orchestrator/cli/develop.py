@@ -1,4 +1,4 @@
-"""Commands about the server: ``dev`` and ``register``."""
+"""Commands about the installation: ``dev``, ``worker``, ``register`` and ``doctor``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,10 @@ import typer
 from orchestrator.cli import options
 
 __all__ = ["register"]
+
+CheckTimeout = Annotated[
+    float, typer.Option("--timeout", min=0.1, max=60, metavar="SECONDS", help="The most that a check may take.")
+]
 
 Port = Annotated[int | None, typer.Option("--port", min=1, max=64_535, help="Port of the server; else 7233.")]
 UiPort = Annotated[int | None, typer.Option("--ui-port", min=1, max=65_535, help="Port of the Web UI; else 1000 more.")]
@@ -21,11 +25,20 @@ def register(app: typer.Typer) -> None:
         "A server that is there already is used, and left running."
     )(dev)
     app.command(
+        epilog="\b\nExamples:\n  orchestrator worker\n"
+        "  TEMPORAL_ADDRESS=temporal.example:7233 ORCHESTRATOR_DEFINITIONS_DIR=flows orchestrator worker\n\n"
+        "Exit code 0 after an orderly stop, 1 when it could not go on, 2 for a wrong setting, 3 when no server answers."
+    )(worker)
+    app.command(
         name="register",
         epilog="\b\nExamples:\n  orchestrator register\n"
         "  TEMPORAL_ADDRESS=temporal.example:7233 orchestrator register\n\n"
         "Once for each server and namespace; again it changes nothing. `dev` and `demo` do it themselves.",
     )(register_attributes)
+    app.command(
+        epilog="\b\nExamples:\n  orchestrator doctor\n  orchestrator doctor --json --timeout 2\n\n"
+        "Exit code 1 when a check fails, 0 when none does: warnings are no failures. No secret is shown."
+    )(doctor)
 
 
 def dev(*, port: Port = None, ui_port: UiPort = None, db: Db = None) -> None:
@@ -36,6 +49,28 @@ def dev(*, port: Port = None, ui_port: UiPort = None, db: Db = None) -> None:
     from orchestrator.cli import serving
 
     serving.serve(port, ui_port, db)
+
+
+def worker() -> None:
+    """Run a worker until stopped, and no server.
+
+    For production and containers; settings come from the environment. SIGTERM or Ctrl-C stops it: nodes in flight may
+    finish first.
+    """
+    import worker as process
+
+    raise typer.Exit(process.main())
+
+
+def doctor(*, timeout: CheckTimeout = 5.0, as_json: options.Json = False) -> None:
+    """Check what is there, what is missing, and how to mend it.
+
+    Server, workers, search attributes, definitions, folders, keys, and every service that the settings name. Nothing is
+    changed.
+    """
+    from orchestrator.cli.doctor import diagnosing
+
+    raise typer.Exit(diagnosing.doctor(timeout, as_json=as_json))
 
 
 def register_attributes(*, as_json: options.Json = False) -> None:

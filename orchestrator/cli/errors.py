@@ -15,7 +15,7 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
         OK: "done; a run that was waited for has completed",
         FAILED: "the run failed, was cancelled or timed out; or something else went wrong",
-        USAGE: "usage error: an option, a setting or a request is not well formed",
+        USAGE: "usage error: an option, a setting or a request is not well formed, or is too large",
         AWAY: "the Temporal server or a worker is away",
         INVALID: "a definition, an input or an answer is invalid, or does not fit the run",
         NOT_FOUND: "no such run, definition, node type, waiting question or parked node",
@@ -41,6 +41,7 @@ _BY_CODE: Mapping[str, int] = MappingProxyType(
         "RUN_NOT_FOUND": NOT_FOUND,
         "SERVER_UNAVAILABLE": AWAY,
         "SETTINGS_INVALID": USAGE,
+        "TOO_LARGE": USAGE,
         "WORKER_MISSING": AWAY,
     }
 )

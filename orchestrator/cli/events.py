@@ -37,11 +37,14 @@ _RUN_WORDS: Mapping[str, str] = {
 _MOST_SHOWN = 160
 
 
-def event_line(event: Event, since: datetime) -> str:
-    """An event in one line, with the seconds since ``since``."""
+def event_line(event: Event, since: datetime, *, narrow: bool = False) -> str:
+    """An event in one line, with the seconds since ``since``; ``narrow`` leaves no room between the columns."""
     seconds = (datetime.fromisoformat(event.at) - since).total_seconds()
     what = event.type.lower().replace("_", " ")
     where = "run" if _is_of_the_run(event) else visit_label(event.node, event.visit)
+    if narrow:
+        place = "" if where == "run" else f"{where} "
+        return clean(f"{seconds:7.1f}s  {place}{what} {_about(event)}".rstrip())
     return clean(f"{seconds:8.2f} s  {where:<18} {what:<15} {_about(event)}".rstrip())
 
 

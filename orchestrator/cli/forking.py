@@ -14,10 +14,10 @@ from orchestrator.cli.running import finish
 from orchestrator.cli.session import Session, existing, on_server
 from orchestrator.compiler import compile_definition
 from orchestrator.contracts import ForkRequest, RunRequest
-from orchestrator.definition.inputs import input_schema
 from orchestrator.definition.library import Library
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, WorkerMissingError
 from orchestrator.fork import fork_of, request_for
+from orchestrator.graph.inputs import input_schema
 from orchestrator.graph.plan import Plan
 from orchestrator.settings import Settings, load_settings
 from orchestrator.trace import trace_of

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.completing import definition_names, run_ids
 from orchestrator.errors import RequestError
 
 __all__ = ["register"]
@@ -18,7 +19,9 @@ NodeArgument = Annotated[
 ApprovalArgument = Annotated[
     str | None, typer.Argument(metavar="NODE", help="The node that asks; not needed where only one does.")
 ]
-SomeRun = Annotated[str | None, typer.Argument(metavar="RUN", help="Id of the run; none with --all.")]
+SomeRun = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="Id of the run; none with --all.", autocompletion=run_ids)
+]
 Variable = Annotated[
     list[str] | None,
     typer.Option("--value", "-v", metavar="KEY=VALUE", help="A new value of shared state. May be repeated."),
@@ -38,7 +41,10 @@ Inputs = Annotated[
     typer.Option("--inputs", metavar="JSON|@FILE|@-", help="With --retry: inputs that are to change from now on."),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="Every run that needs attention, in place of RUN.")]
-Definition = Annotated[str | None, typer.Option("--definition", help="With --all: only runs of this definition.")]
+Definition = Annotated[
+    str | None,
+    typer.Option("--definition", help="With --all: only runs of this definition.", autocompletion=definition_names),
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="With --all: at most this many runs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="With --all: do not ask first.")]
 Approve = Annotated[bool, typer.Option("--approve", help="Yes, as proposed.")]

@@ -77,7 +77,8 @@ def _show_own(own: RunState) -> None:
     if own.continued:
         times = "once" if own.continued == 1 else f"{own.continued} times"
         out(f"went on {times} in a new workflow run; `since` is when the present one began")
-    out(f"done    {len(result.path) + result.path_omitted} visits")
+    visits = len(result.path) + result.path_omitted
+    out(f"done    {'1 visit' if visits == 1 else f'{visits} visits'}")
     out(f"usage   {usage_line(result.usage, result.cost_usd)}")
     if result.error is not None:
         out(f"error   {result.error.code}: {result.error.message}")

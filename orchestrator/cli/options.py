@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.completing import definition_names, run_ids
+
 __all__ = [
     "Answer",
     "By",
@@ -28,10 +30,15 @@ __all__ = [
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.", autocompletion=run_ids)]
 
 DefinitionArgument = Annotated[
-    str, typer.Argument(metavar="DEF", help="A file, or the NAME or NAME@VERSION of one the worker can find.")
+    str,
+    typer.Argument(
+        metavar="DEF",
+        help="A file, or the NAME or NAME@VERSION of one the worker can find.",
+        autocompletion=definition_names,
+    ),
 ]
 InputOption = Annotated[
     str | None, typer.Option("--input", "-i", metavar="JSON|@FILE|@-", help="The inputs, as a JSON object.")
@@ -57,6 +64,10 @@ Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", hel
 Timeout = Annotated[str | None, typer.Option("--timeout", help="Most the run may take: 90s, 2h, 7d, or seconds.")]
 Steps = Annotated[int | None, typer.Option("--max-steps", min=1, help="Most visits of nodes.")]
 Parallel = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Most nodes under way at a time.")]
+Cost = Annotated[
+    float | None,
+    typer.Option("--max-cost", min=0, metavar="DOLLARS", help="Most that model calls may cost, such as 0.50."),
+]
 
 MessageText = Annotated[str | None, typer.Argument(metavar="TEXT", help="The answer as text.")]
 MessageValues = Annotated[str | None, typer.Option("--values", metavar="JSON|@FILE|@-", help="The answer as JSON.")]

@@ -1,15 +1,31 @@
 """Standard output for data, standard error for people; colours and tables on a terminal only."""
 
+import codecs
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO, cast
 
-__all__ = ["at_terminal", "clean", "data", "out", "say", "shown_time", "table"]
+__all__ = ["at_terminal", "clean", "data", "open_streams", "out", "say", "shown_time", "table"]
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def open_streams() -> None:
+    """Make of the standard streams what can be used: closed ones give nothing, and odd characters are escaped."""
+    # Python has none where the process was started with a closed one.
+    if cast("TextIO | None", sys.stdin) is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open until the process ends
+    if cast("TextIO | None", sys.stderr) is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as above
+    output: TextIO = sys.stdout
+    if isinstance(output, TextIOWrapper):
+        output.reconfigure(errors="backslashreplace")
 
 
 def clean(text: str) -> str:
@@ -31,7 +47,9 @@ def say(text: str) -> None:
 
 def data(value: Any, *, compact: bool = False) -> None:
     """Print a JSON value; ``compact`` puts it on one line."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=None if compact else 2)
+    # Where the terminal's encoding lacks characters, JSON has escapes of its own for them.
+    plain = codecs.lookup(sys.stdout.encoding or "ascii").name != "utf-8"
+    json.dump(value, sys.stdout, ensure_ascii=plain, indent=None if compact else 2)
     sys.stdout.write("\n")
     sys.stdout.flush()
 

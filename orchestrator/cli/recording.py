@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from activities.blobs import FolderBlobs
+from activities.blobs import blob_store
 from activities.blobs.moving import bring_in
 from orchestrator.cli.output import out, say
 from orchestrator.cli.requests import find_definition
@@ -34,7 +34,7 @@ def record(run_id: str, *, output: Path | None, name: str | None) -> None:
         raise RequestError(f"{output} is there already; choose another name")
 
     async def fill(values: dict[str, Any]) -> dict[str, Any]:
-        return await bring_in(values, FolderBlobs(settings.blob_dir), f"the case of `{run_id}`")
+        return await bring_in(values, blob_store(settings), f"the case of `{run_id}`")
 
     async def work(session: Session) -> RecordedRun:
         return await recorded_run(session.client, run_id, await _result(session, run_id), fill, name)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.contracts import LimitsRequest, RunContext, RunRequest
-from orchestrator.definition.inputs import check_inputs, input_schema
+from orchestrator.definition.inputs import check_inputs
 from orchestrator.definition.library import Library
 from orchestrator.definition.limits import tighten
 from orchestrator.definition.loader import load_file
@@ -22,6 +22,7 @@ from orchestrator.errors import (
     OrchestratorError,
     RequestError,
 )
+from orchestrator.graph.inputs import input_schema
 from orchestrator.graph.plan import Limits
 from orchestrator.graph.schema import problems
 

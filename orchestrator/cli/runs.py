@@ -52,6 +52,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     timeout: options.Timeout = None,
     max_steps: options.Steps = None,
     max_parallel: options.Parallel = None,
+    max_cost: options.Cost = None,
     embedded: Embedded = True,
     as_json: options.Json = False,
 ) -> None:
@@ -62,7 +63,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     """
     from orchestrator.cli import running
 
-    context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel)
+    context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel, max_cost)
     command = _command(definition, inputs, value, run_id, context, limits)
     raise typer.Exit(running.run(command, answer or (), by=by, may_embed=embedded, as_json=as_json))
 
@@ -80,12 +81,13 @@ def start(  # noqa: PLR0913 - one parameter for each option
     timeout: options.Timeout = None,
     max_steps: options.Steps = None,
     max_parallel: options.Parallel = None,
+    max_cost: options.Cost = None,
     as_json: options.Json = False,
 ) -> None:
     """Start a run and print its id, without waiting for it."""
     from orchestrator.cli import running
 
-    context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel)
+    context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel, max_cost)
     command = _command(definition, inputs, value, run_id, context, limits)
     running.start(command, as_json=as_json)
 
@@ -96,13 +98,13 @@ def _command(
     values: list[str] | None,
     run_id: str | None,
     context: tuple[str | None, str | None, str | None, list[str] | None],
-    limits: tuple[str | None, int | None, int | None],
+    limits: tuple[str | None, int | None, int | None, float | None],
 ) -> "Command":
     """What ``run`` and ``start`` have in common; ``context`` and ``limits`` in the order of their options."""
     from orchestrator.cli.requests import pairs
     from orchestrator.cli.running import Command
 
-    (tenant, user, conversation, tags), (timeout, steps, parallel) = context, limits
+    (tenant, user, conversation, tags), (timeout, steps, parallel, cost) = context, limits
     seconds: str | float | None = timeout
     if timeout is not None and timeout.replace(".", "", 1).isdecimal():
         seconds = float(timeout)
@@ -112,5 +114,5 @@ def _command(
         values or (),
         run_id,
         {"tenant": tenant, "user": user, "conversation_id": conversation, "tags": pairs("--tag", tags or ())},
-        {"timeout": seconds, "steps": steps, "max_parallel": parallel},
+        {"timeout": seconds, "steps": steps, "max_parallel": parallel, "cost_usd": cost},
     )

@@ -1,13 +1,15 @@
 """Does what ``dev`` asks for: a server and a worker until told to stop."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from orchestrator.cli.native import take_over_logs
 from orchestrator.cli.output import say
-from orchestrator.cli.session import web_ui
+from orchestrator.cli.session import at_home, web_ui
 from orchestrator.connect import DEFAULT_ADDRESS, connect_to, connection_config
 from orchestrator.devserver import DevServer, ensure_server, register_search_attributes
 from orchestrator.errors import ServerUnavailableError
@@ -17,12 +19,20 @@ from worker import build_worker, open_dependencies, run_until, start_logs, warn_
 __all__ = ["serve"]
 
 _LOOK_S = 1.0
+_log = logging.getLogger("orchestrator.dev")
 
 
 def serve(port: int | None, ui_port: int | None, db: Path | None) -> None:
     """Serve until SIGINT or SIGTERM; nodes in flight may finish, then the server stops if it was started here."""
     settings = load_settings()
     start_logs(settings)
+    take_over_logs()
+    if not settings.http_allow_private:
+        _log.info(
+            "HttpRequest may reach this machine and its private network: this is `dev`. Other workers refuse that, but "
+            "for what ORCHESTRATOR_HTTP_ALLOW_PRIVATE allows"
+        )
+    settings = at_home(settings)
     asyncio.run(_serve(settings, port, ui_port, (db or settings.dev_db_file).absolute()))
 
 

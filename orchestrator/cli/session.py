@@ -11,20 +11,24 @@ from urllib.parse import quote
 
 from temporalio.client import Client
 
+from orchestrator.cli.calls import logged
+from orchestrator.cli.native import take_over_logs
 from orchestrator.client import Orchestrator
 from orchestrator.connect import DEFAULT_ADDRESS, connect, connection_config
 from orchestrator.devserver import DevServer
 from orchestrator.errors import ServerUnavailableError
+from orchestrator.hosts import PRIVATE
 from orchestrator.settings import Settings, load_settings
 from orchestrator.summaries import RunSummary
 
-__all__ = ["Session", "any_session", "embedded", "existing", "is_loopback", "on_server", "web_ui", "working"]
+__all__ = ["Session", "any_session", "at_home", "embedded", "existing", "is_loopback", "on_server", "web_ui", "working"]
 
 Result = TypeVar("Result")
 
 _UI_OFFSET = 1000
 """Temporal's development server puts its Web UI on its own port plus this."""
 _UI_PATIENCE_S = 0.3
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,10 @@ async def existing(settings: Settings) -> Session:
     Raises:
         ServerUnavailableError: It does not answer.
     """
-    client = await connect()
+    take_over_logs()
+    client = logged(await connect())
     address = client.service_client.config.target_host
+    _log.debug("connected to %s, namespace %s, task queue %s", address, client.namespace, settings.task_queue)
     return Session(
         orchestrator=Orchestrator(client, settings.task_queue),
         client=client,
@@ -89,13 +95,21 @@ async def any_session(settings: Settings, *, may_embed: bool) -> AsyncGenerator[
     else:
         yield found
         return
-    async with embedded(settings) as session:
+    async with embedded(at_home(settings)) as session:
         yield session
+
+
+def at_home(settings: Settings) -> Settings:
+    """``settings`` for a worker on somebody's own machine: without a list of theirs, the private network is allowed."""
+    if settings.http_allow_private:
+        return settings
+    return settings.model_copy(update={"http_allow_private": PRIVATE})
 
 
 @asynccontextmanager
 async def embedded(settings: Settings) -> AsyncGenerator[Session]:
     """A server of our own on free ports, which keeps runs in memory, and a worker in this process."""
+    take_over_logs()
     async with DevServer.start(settings) as server:
         client = await server.client()
         async with working(client, settings):
@@ -111,12 +125,13 @@ async def embedded(settings: Settings) -> AsyncGenerator[Session]:
 @asynccontextmanager
 async def working(client: Client, settings: Settings) -> AsyncGenerator[None]:
     """A worker in this process, as long as the context lasts. What fails shows in the progress, not in a log."""
+    from orchestrator.logs import without_temporal
     from worker import build_worker, open_dependencies
 
-    logging.getLogger("temporalio").setLevel(logging.CRITICAL)
     brief = settings.model_copy(update={"graceful_shutdown_timeout": 1.0})
-    async with open_dependencies(brief) as dependencies, build_worker(client, brief, dependencies=dependencies):
-        yield
+    with without_temporal():
+        async with open_dependencies(brief) as dependencies, build_worker(client, brief, dependencies=dependencies):
+            yield
 
 
 def is_loopback(address: str | None) -> bool:

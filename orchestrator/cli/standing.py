@@ -19,6 +19,7 @@ __all__ = [
     "show",
     "show_questions",
     "to_resolve",
+    "wants_json",
 ]
 
 _MOST_NODES = 20
@@ -68,12 +69,24 @@ def question_lines(run_id: str, question: Awaiting, *, advise: bool = True) -> I
     schema = f"  {json.dumps(question.answer_schema)}" if question.answer_schema else ""
     yield f"awaits  {visit_label(question.node, question.visit)}: {question.question}{schema}"
     yield from (f"        {line}" for line in about(question))
-    if advise and question.kind == "approval":
+    if not advise:
+        return
+    if question.kind == "approval":
         first = _option(question.decisions[0] if question.decisions else "approve")
         yield f"        {command('approve', run_id, question.node, *first)}"
         others = ", ".join(" ".join(_option(decision)) for decision in question.decisions[1:])
         if others:
             yield f"          (or {others}; --by and --comment say who and why)"
+    else:
+        values = ("--values", "JSON") if wants_json(question) else ("TEXT",)
+        yield f"        {command('answer', run_id, '--node', question.node, *values)}"
+
+
+def wants_json(question: Awaiting) -> bool:
+    """Whether an answer is an object or a list, which text can only be as JSON."""
+    named = (question.answer_schema or {}).get("type")
+    types = {named} if isinstance(named, str) else set(named or ())
+    return bool(types & {"object", "array"})
 
 
 def about(question: Awaiting) -> Iterator[str]:

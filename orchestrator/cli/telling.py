@@ -118,8 +118,20 @@ def send(run_id: str, given: Message, *, as_json: bool) -> None:
 
 
 def cancel(run_id: str, *, as_json: bool) -> None:
-    """Ask a run to cancel."""
-    on_server(lambda session: session.orchestrator.cancel(run_id))
+    """Ask a run to cancel.
+
+    Raises:
+        NothingAwaitedError: It has ended.
+    """
+
+    async def work(session: Session) -> None:
+        # The server takes it for a run that has ended, too, and does nothing.
+        before = await session.orchestrator.summary(run_id)
+        if before.closed is not None:
+            raise NothingAwaitedError(f"the run `{run_id}` has ended: {before.status}")
+        await session.orchestrator.cancel(run_id)
+
+    on_server(work)
     if as_json:
         data({"run_id": run_id, "status": "cancelling"})
         return

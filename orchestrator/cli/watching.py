@@ -1,17 +1,23 @@
-"""Commands that look at runs: ``status``, ``progress``, ``result``, ``state`` and ``list``."""
+"""Commands that look at runs: ``status``, ``progress``, ``watch``, ``result``, ``state`` and ``list``."""
 
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.completing import definition_names
 from orchestrator.statuses import ListedStatus
 
 __all__ = ["register"]
 
 After = Annotated[int, typer.Option("--after", min=0, help="Only events with a higher number than this.")]
 Status = Annotated[ListedStatus | None, typer.Option("--status", help="Only runs with this status.")]
-Name = Annotated[str | None, typer.Option("--name", help="Only runs of this definition.")]
+Name = Annotated[
+    str | None, typer.Option("--name", help="Only runs of this definition.", autocompletion=definition_names)
+]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="Only runs for this tenant.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="2h|DATE", help="Only runs that started then or later.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="2h|DATE", help="Only runs that started before.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
 
 
@@ -24,6 +30,11 @@ def register(app: typer.Typer) -> None:
         "With --follow, --json prints one event per line."
     )(progress)
     app.command(
+        epilog="\b\nExamples:\n  orchestrator watch hello-1a2b3c4d --by ada\n"
+        "  orchestrator watch hello-1a2b3c4d | tee events.txt\n\n"
+        "Keys: arrows move, a answers or decides, r resolves, p pauses, c resumes, q leaves."
+    )(watch)
+    app.command(
         epilog="\b\nExamples:\n  orchestrator result hello-1a2b3c4d\n"
         "  orchestrator result hello-1a2b3c4d --no-wait --json\n\n"
         "The exit code is that of the run: 0 completed, 1 not; with --no-wait also 6 when it waits for an answer, and "
@@ -33,7 +44,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         name="list",
         epilog="\b\nExamples:\n  orchestrator list --status awaiting_input --limit 10\n"
-        "  orchestrator list --status needs_attention --json",
+        "  orchestrator list --name triage --tenant acme --since 2h\n"
+        "  orchestrator list --since 2027-01-31 --until 2027-02-01T12:00:00Z\n"
+        "  orchestrator list --status needs_attention --json\n\n"
+        "A date without an offset is in UTC.",
     )(list_runs)
 
 
@@ -58,6 +72,17 @@ def progress(
     from orchestrator.cli import looking
 
     looking.progress(run, after=after, follow=follow, as_json=as_json)
+
+
+def watch(run: options.RunArgument, *, by: options.By = None, as_json: options.Json = False) -> None:
+    """Watch a run live, and answer and resolve in it.
+
+    Leaving with q leaves the run alone. Where the output is not a terminal, or with --json, it prints events line by
+    line, as `progress --follow` does.
+    """
+    from orchestrator.cli.live import opening
+
+    raise typer.Exit(opening.watch(run, by=by, as_json=as_json))
 
 
 def result(
@@ -85,11 +110,27 @@ def state(run: options.RunArgument) -> None:
     looking.state(run)
 
 
-def list_runs(*, status: Status = None, name: Name = None, limit: Limit = 50, as_json: options.Json = False) -> None:
+def list_runs(
+    *,
+    status: Status = None,
+    name: Name = None,
+    tenant: Tenant = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    as_json: options.Json = False,
+) -> None:
     """List the newest runs. The server's index may lag by a moment.
 
     With --status needs_attention each run is asked what is wrong, and since when.
     """
     from orchestrator.cli import listing
 
-    listing.list_runs(status=status, name=name, limit=limit, as_json=as_json)
+    choice = listing.Choice(
+        name=name,
+        tenant=tenant,
+        since=listing.moment("--since", since),
+        until=listing.moment("--until", until),
+        limit=limit,
+    )
+    listing.list_runs(choice, status=status, as_json=as_json)

@@ -80,7 +80,7 @@ def resolutions(
 
 
 def _info(error: OrchestratorError) -> ErrorInfo:
-    return ErrorInfo(code=error.code, message=error.message, details=error.details)
+    return ErrorInfo.of(error)
 
 
 async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Found]]) -> AsyncGenerator[Found]:

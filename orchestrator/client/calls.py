@@ -10,6 +10,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.service import RPCError
 
@@ -29,11 +30,13 @@ class Calls:
     Args:
         client: A connected client.
         task_queue: Where workers listen.
+        patience_s: Seconds that an update may take.
     """
 
-    def __init__(self, client: Client, task_queue: str) -> None:
+    def __init__(self, client: Client, task_queue: str, *, patience_s: float = _UPDATE_TIMEOUT_S) -> None:
         self.client = client
         self.task_queue = task_queue
+        self._patience_s = patience_s
 
     def handle(self, run_id: str) -> WorkflowHandle[Any, RunResult]:
         """Temporal's own handle."""
@@ -68,8 +71,13 @@ class Calls:
         handle: Any = self.handle(run_id)  # the SDK's overloads are not fully typed
         update = handle.execute_update(name, argument, result_type=answer)
         try:
-            return await asyncio.wait_for(update, _UPDATE_TIMEOUT_S)
-        except TimeoutError as error:
+            return await asyncio.wait_for(update, self._patience_s)
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            # The SDK makes one error of all that ends the waiting: our patience, a caller's, and the server's.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from error
+            if isinstance(error.__cause__, RPCError):
+                self.explain(error.__cause__, run_id, over=over)
             raise nobody_answers(self.task_queue) from error
         except WorkflowUpdateFailedError as error:
             refused(error)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
@@ -134,7 +134,9 @@ class Orchestrator:
             for event in page.events:
                 yield event
 
-    async def watch(self, run_id: str, *, after: int = 0, poll_s: float = 0.1) -> AsyncIterator[ProgressPage]:
+    async def watch(
+        self, run_id: str, *, after: int = 0, poll_s: float = 0.1, limit: int = 200
+    ) -> AsyncIterator[ProgressPage]:
         """Yield what is new of a run, each event once, until it has ended.
 
         A page without events says that nothing has happened since the last one; the next comes ``poll_s`` seconds
@@ -142,7 +144,7 @@ class Orchestrator:
         """
         idle = 0
         while True:
-            page = await self.progress(run_id, after=after)
+            page = await self.progress(run_id, after=after, limit=limit)
             after = page.cursor
             if page.events:
                 idle = 0
@@ -247,13 +249,24 @@ class Orchestrator:
             self._calls.explain(error, run_id)
 
     async def runs(
-        self, *, status: str | None = None, name: str | None = None, limit: int = 50, going_on: bool = False
+        self,
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        tenant: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        going_on: bool = False,
     ) -> list[RunSummary]:
         """The newest runs, from the server's index, which may lag by a moment.
 
         Args:
             status: One of ``statuses.ListedStatus``, or none for all.
             name: Name of a definition, or none for all.
+            tenant: Who they are for, or none for all.
+            since: Only those that started then or later.
+            until: Only those that started before.
             limit: The most to return.
             going_on: Only those that have not ended.
 
@@ -261,9 +274,16 @@ class Orchestrator:
             RequestError: The status is none of them, or the name cannot be one.
             SettingsError: The server lacks the search attributes that this needs.
         """
-        query = list_query(status, name) + (" AND ExecutionStatus = 'Running'" if going_on else "")
+        query = list_query(status, name, tenant=tenant, since=since, until=until)
+        query += " AND ExecutionStatus = 'Running'" if going_on else ""
+        found: list[RunSummary] = []
         try:
-            return [summarize(execution) async for execution in self._calls.client.list_workflows(query, limit=limit)]
+            async for execution in self._calls.client.list_workflows(query, limit=limit if tenant is None else None):
+                row = summarize(execution)
+                if tenant is None or row.tenant == tenant:
+                    found.append(row)
+                if len(found) == limit:
+                    break
         except RPCError as error:
             if error.status == RPCStatusCode.INVALID_ARGUMENT and any(
                 key in error.message for key in SearchAttribute.ALL
@@ -273,6 +293,7 @@ class Orchestrator:
                     f"({error.message})"
                 ) from error
             self._calls.explain(error, "")
+        return found
 
     async def summary(self, run_id: str) -> RunSummary:
         """What the server's index knows of a run; needs no worker."""

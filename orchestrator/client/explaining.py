@@ -1,6 +1,7 @@
 """What the errors of the server, and the ends of runs, mean."""
 
 import contextlib
+import re
 from typing import Any, NoReturn, cast
 
 from pydantic import ValidationError
@@ -50,12 +51,16 @@ _REFUSALS: dict[str, type[OrchestratorError]] = {
     )
 }
 
+_LARGE = re.compile(r"size exceeds limit|larger than max", re.IGNORECASE)
+"""What the server says of one value that is too large, and of a whole request that is."""
+_CUT = re.compile(r"transport error|operation was canceled")
+
 
 def nobody_answers(task_queue: str) -> WorkerMissingError:
     """What to say when no worker took what was asked of a run."""
     return WorkerMissingError(
-        f"no worker answers on the task queue `{task_queue}`; start one (`orchestrator dev`, or "
-        "`python worker.py`). Nothing is lost: runs go on when one is there"
+        f"no worker answers on the task queue `{task_queue}`; start one (`orchestrator worker`, "
+        "or `orchestrator dev`). Nothing is lost: runs go on when one is there"
     )
 
 
@@ -68,6 +73,11 @@ def explain(
     over: type[OrchestratorError] = NothingAwaitedError,
 ) -> NoReturn:
     """Raise what an error of the server means; ``over`` is what it means that the run has ended."""
+    if _LARGE.search(error.message):
+        raise TooLargeError(
+            "what is sent is larger than the Temporal server takes: keep large values in files or at web addresses "
+            f"that nodes read, and send where they are ({error.message})"
+        ) from error
     match error.status:
         case RPCStatusCode.NOT_FOUND if _is_of_namespace(error):
             raise SettingsError(
@@ -79,6 +89,9 @@ def explain(
             raise over(f"the run `{run_id}` has ended") from error
         case RPCStatusCode.NOT_FOUND:
             raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from error
+        # A server that dies within a call has the connection reset below gRPC, which has no status for that.
+        case RPCStatusCode.UNKNOWN | RPCStatusCode.CANCELLED if _CUT.search(error.message):
+            raise ServerUnavailableError("the Temporal server went away during the request") from error
         case RPCStatusCode.FAILED_PRECONDITION | RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
             raise nobody_answers(task_queue) from error
         case RPCStatusCode.UNAVAILABLE:

@@ -5,8 +5,10 @@ writes ignores them, so that an older reader understands a newer history.
 """
 
 from orchestrator.contracts.calls import (
+    Account,
     Carry,
     Continuation,
+    JoinPagesCall,
     LoadPageCall,
     LookAtRunCall,
     NodeCall,
@@ -17,6 +19,7 @@ from orchestrator.contracts.calls import (
     StorePageCall,
 )
 from orchestrator.contracts.names import (
+    JOIN_PAGES_ACTIVITY,
     LOAD_PAGE_ACTIVITY,
     LOOK_AT_RUN_ACTIVITY,
     MAX_INLINE_BYTES,
@@ -32,7 +35,6 @@ from orchestrator.contracts.names import (
     EventType,
     RunStatus,
     SearchAttribute,
-    visit_label,
 )
 from orchestrator.contracts.requests import (
     Decision,
@@ -63,8 +65,10 @@ from orchestrator.contracts.runs import (
     SubmitReply,
     Usage,
 )
+from orchestrator.graph.labels import visit_label
 
 __all__ = [
+    "JOIN_PAGES_ACTIVITY",
     "LOAD_PAGE_ACTIVITY",
     "LOOK_AT_RUN_ACTIVITY",
     "MAX_INLINE_BYTES",
@@ -77,6 +81,7 @@ __all__ = [
     "TASK_QUEUE",
     "TOO_LARGE_FOR_LOCAL",
     "WORKFLOW_TYPE",
+    "Account",
     "Awaiting",
     "Carry",
     "ChildRun",
@@ -86,6 +91,7 @@ __all__ = [
     "Event",
     "EventType",
     "ForkRequest",
+    "JoinPagesCall",
     "LimitsRequest",
     "Lineage",
     "LoadPageCall",

@@ -9,8 +9,10 @@ from orchestrator.contracts.runs import Lineage, Usage
 from orchestrator.graph.plan import Limits, Plan, Retry
 
 __all__ = [
+    "Account",
     "Carry",
     "Continuation",
+    "JoinPagesCall",
     "LoadPageCall",
     "LookAtRunCall",
     "NodeCall",
@@ -43,6 +45,13 @@ class LoadPageCall(Written):
     """Asks for a part of a run's state back."""
 
     key: str
+
+
+class JoinPagesCall(Written):
+    """Asks for a packed value, kept in pages, to be kept as one value in blob storage. ``what`` it is, for errors."""
+
+    keys: tuple[str, ...]
+    what: str
 
 
 class Carry(Written):
@@ -90,6 +99,20 @@ class LookAtRunCall(Written):
     run: str
 
 
+class Account(Written):
+    """Whose money a visit spends. Labels are of the run's context; ``cap_usd`` is the run's own cap, in dollars."""
+
+    purse: str
+    """The first run id of the run, or of the one that started it and all others."""
+    run_id: str
+    try_: int = Field(default=1, alias="try")
+    cap_usd: float | None = None
+    definition: str = ""
+    tenant: str | None = None
+    user: str | None = None
+    conversation: str | None = None
+
+
 class NodeCall(Written):
     """Asks an activity to perform one visit of one node."""
 
@@ -104,6 +127,9 @@ class NodeCall(Written):
     retry: Retry = Retry()
     first_run_id: str = ""
     """With node and visit, the idempotency key of a side effect: the same on every attempt."""
+
+    account: Account | None = None
+    """Of a node that costs money."""
 
     @property
     def idempotency_key(self) -> str:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 __all__ = [
+    "JOIN_PAGES_ACTIVITY",
     "LOAD_PAGE_ACTIVITY",
     "LOOK_AT_RUN_ACTIVITY",
     "MAX_INLINE_BYTES",
@@ -18,7 +19,6 @@ __all__ = [
     "EventType",
     "RunStatus",
     "SearchAttribute",
-    "visit_label",
 ]
 
 WORKFLOW_TYPE = "GraphWorkflow"
@@ -27,6 +27,7 @@ RESOLVE_ACTIVITY = "resolve_definition"
 RENDER_ACTIVITY = "render"
 STORE_PAGE_ACTIVITY = "store_page"
 LOAD_PAGE_ACTIVITY = "load_page"
+JOIN_PAGES_ACTIVITY = "join_pages"
 LOOK_AT_RUN_ACTIVITY = "look_at_run"
 MAX_PAYLOAD_BYTES = 1_000_000
 """The most a single value that the workflow carries may take, encoded. Temporal's own limit is 2 MiB."""
@@ -86,11 +87,3 @@ class SearchAttribute:
     RUN_STATUS = "RunStatus"
     CURRENT_NODE = "CurrentNode"
     ALL = (DEFINITION_NAME, DEFINITION_VERSION, TENANT, RUN_STATUS, CURRENT_NODE)
-
-
-def visit_label(node: str | None, visit: int | None) -> str:
-    """A visit as people see it, and the id of its activity: ``answer``, ``ask#2``; empty without a node.
-
-    ``node`` is a path: ``items[3].answer`` is the node ``answer`` in the fourth item of the ForEach ``items``.
-    """
-    return f"{node}#{visit}" if visit and visit > 1 else node or ""

@@ -82,6 +82,8 @@ class ParentRun(Sent):
     run: str
     node: str
     depth: int = Field(default=1, ge=1)
+    purse: str = Field(default="", max_length=100)
+    """The first run id of the run that started them all: they spend its money together."""
 
 
 class RunRequest(Sent):

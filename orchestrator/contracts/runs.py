@@ -6,6 +6,7 @@ from pydantic import Field
 
 from orchestrator.contracts.base import Written
 from orchestrator.contracts.names import EventType, RunStatus
+from orchestrator.errors import OrchestratorError
 from orchestrator.graph.plan import NodeId
 
 __all__ = [
@@ -53,6 +54,11 @@ class ErrorInfo(Written):
     node: str | None = None
     visit: int | None = None
     details: dict[str, Any] = Field(default={})
+
+    @classmethod
+    def of(cls, error: OrchestratorError, node: str | None = None, visit: int | None = None) -> "ErrorInfo":
+        """What an error of ours says, at a node where it has one."""
+        return cls(code=error.code, message=error.message, node=node, visit=visit, details=error.details)
 
 
 class Lineage(Written):

@@ -5,9 +5,9 @@ from typing import Any
 
 from orchestrator.definition.model import Definition
 from orchestrator.definition.words import did_you_mean
-from orchestrator.graph.inputs import always_there, filled_inputs, input_schema
+from orchestrator.graph.inputs import filled_inputs
 
-__all__ = ["always_there", "check_inputs", "input_schema"]
+__all__ = ["check_inputs"]
 
 
 def check_inputs(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:

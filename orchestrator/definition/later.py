@@ -7,13 +7,8 @@ __all__ = ["LATER", "comes_later"]
 LATER: Final = frozenset(
     {
         "ConversationMemory",
-        "DataProcessing",
-        "DatabaseInsert",
-        "DatabaseQuery",
         "Embed",
         "IntentClassifier",
-        "SaveToFile",
-        "SendEmail",
         "SlotTracker",
         "StreamToClient",
         "VectorSearch",

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StrictStr
 
 from orchestrator.definition.source import Source
 from orchestrator.graph.plan import Reducer
+from orchestrator.node_types.aliases import canonical
 from orchestrator.node_types.base import Duration
 
 __all__ = [
@@ -76,7 +77,8 @@ class NodeModel(_Model):
     """One node."""
 
     id: NodeName
-    type: StrictStr
+    type: Annotated[StrictStr, AfterValidator(canonical)]
+    """A node type, or another word for one: here it is always the name of the type."""
     description: str = Field(default="", max_length=2_000)
     config: dict[str, Any] = {}
     join: Literal["all", "any"] = "all"

@@ -1,4 +1,4 @@
-"""JSON Schema of the definition language, for editors. ``python -m orchestrator.definition.schema`` writes it."""
+"""JSON Schema of the language, for editors. ``python -m orchestrator.definition.schema [FILE]`` writes it."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orchestrator.definition.model import BodyModel, Definition
 from orchestrator.node_types import NODE_TYPES
+from orchestrator.node_types.aliases import ALIASES, aliases_of
 from orchestrator.node_types.base import NodeType, fixed_fields
 
 __all__ = ["definition_schema", "definition_schema_text"]
@@ -24,7 +25,7 @@ def definition_schema() -> dict[str, Any]:
     definitions = schema.pop("$defs") | body.pop("$defs")
     definitions["BodyModel"] = body
     node = definitions["NodeModel"]
-    node["properties"]["type"] = {"enum": list(NODE_TYPES), "title": "Type"}
+    node["properties"]["type"] = {"enum": [*NODE_TYPES, *ALIASES], "title": "Type"}
     node["allOf"] = [_config_for(kind, definitions) for kind in NODE_TYPES.values()]
     retyped = {"inputs": _input_schema(), "outputs": _output_schema()}
     for name, value in retyped.items():
@@ -56,7 +57,7 @@ def _config_for(kind: NodeType, definitions: dict[str, Any]) -> dict[str, Any]:
     then: dict[str, Any] = {"properties": {"config": {"$ref": _REFERENCE.format(model=kind.config.__name__)}}}
     if config.get("required"):
         then["required"] = ["config"]
-    return {"if": {"properties": {"type": {"const": kind.name}}}, "then": then}
+    return {"if": {"properties": {"type": {"enum": [kind.name, *aliases_of(kind.name)]}}}, "then": then}
 
 
 def _or_template(field: dict[str, Any]) -> dict[str, Any]:
@@ -90,8 +91,9 @@ def _output_schema() -> dict[str, Any]:
 
 
 def _main() -> None:
-    _FILE.write_text(definition_schema_text(), encoding="utf-8")
-    sys.stdout.write(f"wrote {_FILE}\n")
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else _FILE
+    file.write_text(definition_schema_text(), encoding="utf-8")
+    sys.stdout.write(f"wrote {file}\n")
 
 
 if __name__ == "__main__":

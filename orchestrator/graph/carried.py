@@ -9,11 +9,12 @@ from pydantic_core import from_json, to_json
 
 from orchestrator.errors import OrchestratorError, TooLargeError
 
-__all__ = ["MOST_BYTES", "Carried", "pack", "unpack"]
+__all__ = ["MOST_BYTES", "Carried", "fits", "pack", "packed", "pages", "unpack", "unpacked"]
 
 MOST_BYTES = 16_000_000
 """The most that a run's state may take as JSON. Packing it takes a second of the two that a workflow task has."""
 _LEVEL = 1
+_MOST_TEXT = 900_000
 
 
 class Carried(TypedDict, total=False):
@@ -44,6 +45,8 @@ class Carried(TypedDict, total=False):
     shown: dict[str, str | None]
     answers: dict[str, dict[str, Any]]
     """By the label of the visit, answers that came in while the rest of the state was being stored."""
+    began: float
+    """When the first workflow run of the run began."""
     migrated: str
     """The definition, ``name@version``, that the run had until this workflow run."""
     ending: dict[str, Any] | None
@@ -62,7 +65,22 @@ def pack(state: Carried) -> str:
             f"what the run carries takes {len(data):,} bytes, more than {MOST_BYTES:,}; the most of it is "
             f"{_largest(state)}"
         )
+    return packed(data)
+
+
+def packed(data: bytes) -> str:
+    """JSON, compressed, as ASCII text."""
     return b64encode(compress(data, _LEVEL)).decode()
+
+
+def fits(text: str) -> bool:
+    """Whether a state, packed, can be handed on in the input of a workflow run."""
+    return len(text) <= _MOST_TEXT
+
+
+def pages(text: str) -> list[str]:
+    """What is packed, in parts that each fit into one call."""
+    return [text[start : start + _MOST_TEXT] for start in range(0, len(text), _MOST_TEXT)]
 
 
 def unpack(text: str) -> Carried:
@@ -71,10 +89,19 @@ def unpack(text: str) -> Carried:
     Raises:
         OrchestratorError: It is none.
     """
+    return cast("Carried", unpacked(text))
+
+
+def unpacked(text: str) -> Any:
+    """The value whose JSON ``packed`` was given.
+
+    Raises:
+        OrchestratorError: It was not.
+    """
     try:
-        return cast("Carried", from_json(decompress(b64decode(text, validate=True))))
+        return from_json(decompress(b64decode(text, validate=True)))
     except (ValueError, error) as failure:
-        raise OrchestratorError(f"the state of an earlier workflow run cannot be read: {failure}") from None
+        raise OrchestratorError(f"what an earlier workflow run has packed cannot be read: {failure}") from None
 
 
 def _largest(state: Carried) -> str:

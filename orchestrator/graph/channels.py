@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic_core import to_json
 
-from orchestrator.errors import NodeError, TooLargeError
+from orchestrator.errors import NodeError, RequestError, TooLargeError
 from orchestrator.graph.blobs import Blob, blob_of, describe
 from orchestrator.graph.plan import Channel, Reducer
 
@@ -232,7 +232,7 @@ class Channels:
         """Put values into channels in place of what they hold; all, or when one is refused none.
 
         Raises:
-            NodeError: A channel does not exist, or a value does not fit it; says which.
+            RequestError: A channel does not exist, or a value does not fit it; says which.
             TooLargeError: A value takes more than ``MAX_CHANNEL_BYTES`` bytes.
         """
         slots: dict[str, _Slot] = {}
@@ -240,9 +240,10 @@ class Channels:
             slot = self._slots.get(name)
             if slot is None:
                 known = ", ".join(f"`{known}`" for known in self._slots) or "none"
-                raise NodeError(f"there is no channel `{name}` of shared state; there are: {known}")
+                raise RequestError(f"there is no channel `{name}` of shared state; there are: {known}")
             if not fits(value, slot.channel.type):
-                raise NodeError(f"`state.{name}` is of type {slot.channel.type}, and the value is {json_type(value)}")
+                kind = json_type(value)
+                raise RequestError(f"`state.{name}` is of type {slot.channel.type}, and the value is {kind}")
             slots[name] = _Slot(slot.channel, value, [])
             if slots[name].size > MAX_CHANNEL_BYTES:
                 raise TooLargeError(f"`state.{name}` takes at most {MAX_CHANNEL_BYTES:,} bytes")

@@ -107,6 +107,8 @@ class PlanNode(_Frozen):
     total_timeout: float | None = None
     retry: Retry = Retry()
     write: dict[str, Template] = {}
+    pays: bool = False
+    """A visit costs money: its activity is told whose."""
     keep_visits: bool = False
     """Somebody reads ``nodes.<id>.visits``."""
 

@@ -24,6 +24,7 @@ from orchestrator.graph.happenings import (
     VisitSkipped,
 )
 from orchestrator.graph.index import Graph
+from orchestrator.graph.labels import visit_label
 from orchestrator.graph.marking import NodeStatus
 from orchestrator.graph.plan import NodeId
 from orchestrator.graph.scope import Running, Scope
@@ -168,7 +169,7 @@ class Rehearsal:
             if running.fan is None:
                 unstart(scope, number)
             raise
-        self.taken.append(_label(path, happening.visit))
+        self.taken.append(visit_label(path, happening.visit))
         return None
 
     def _open(self, happening: ItemsKnown) -> Misfit | None:
@@ -180,7 +181,7 @@ class Rehearsal:
         if plan.body is None:
             unstart(scope, number)
             return Misfit(f"{happening.scope}{happening.node}", happening.visit, "it runs no body", gone=True)
-        running.fan = Fan.begin(plan, _label(happening.node, happening.visit), happening.items)
+        running.fan = Fan.begin(plan, visit_label(happening.node, happening.visit), happening.items)
         return None
 
     def _enter(self, happening: BodyEntered) -> Misfit | None:
@@ -194,7 +195,7 @@ class Rehearsal:
             unstart(scope, number)
             return Misfit(f"{outer}{name}", visit, "it runs no body", gone=True)
         if running.fan is None:
-            running.fan = Fan.begin(plan, _label(name, visit), None)
+            running.fan = Fan.begin(plan, visit_label(name, visit), None)
         fan = running.fan
         for due in range(fan.next, index + 1):
             fan.opening[due] = None
@@ -257,15 +258,11 @@ def _back_to_ready(scope: Scope) -> None:
 
 def _ready(scope: Scope) -> list[str]:
     nodes, visits = scope.graph.nodes, scope.marking.visits
-    found = [_label(f"{scope.path}{nodes[number].plan.id}", visits[number] + 1) for number in scope.marking.ready]
+    found = [visit_label(f"{scope.path}{nodes[number].plan.id}", visits[number] + 1) for number in scope.marking.ready]
     for running in scope.running.values():
-        for body in () if running.fan is None else running.fan.open.values():
+        for body in running.bodies:
             found += _ready(body)
     return found
-
-
-def _label(path: str, visit: int) -> str:
-    return f"{path}#{visit}" if visit > 1 else path
 
 
 def place(path: str) -> str:

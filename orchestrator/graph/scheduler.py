@@ -13,7 +13,6 @@ Rules, as ``docs/authoring.md`` tells them to authors:
   only the normal ones.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,7 +50,7 @@ class Scheduler:
         self._marking = marking
         self._holds = holds
         self._effects = Effects([], [])
-        self._arrivals: deque[tuple[int, bool]] = deque()
+        self._arrivals: list[tuple[int, bool]] = []
         self._to_check: list[int] = []
         self.took: tuple[int, ...] = ()
         """The ways out that the node which ended last has taken."""
@@ -182,7 +181,9 @@ class Scheduler:
     def _finish_step(self) -> Effects:
         while True:
             while self._arrivals:
-                self._arrive(*self._arrivals.popleft())
+                arrivals, self._arrivals = self._arrivals, []
+                for arrival in arrivals:
+                    self._arrive(*arrival)
             if not self._to_check:
                 break
             self._turn_if_quiet(self._to_check.pop(0))

@@ -4,7 +4,7 @@ The root scope has the path ``""``; the scope of item 3 of the ForEach ``items``
 node's own path is the scope's with its id behind it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,11 @@ class Running:
     config: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of the config that a ``resolve`` changed."""
     fan: Fan | None = None
+
+    @property
+    def bodies(self) -> "Collection[Scope]":
+        """The scopes that are open in it."""
+        return () if self.fan is None else self.fan.open.values()
 
     def dump(self) -> dict[str, Any]:
         """The visit as JSON."""

@@ -125,6 +125,7 @@ class NodeType:
     exactly one way. ``asides`` are the fields of the configuration that name a node to go to instead, and on which end
     of a visit that way is taken. ``has_body``: the configuration has a graph of its own, in ``do`` or named by
     ``definition``, which is given ``inputs``; ``body_roots`` is what a ``do`` sees beside what every graph sees.
+    ``pays``: a visit costs money, so its activity is told whose it is.
     """
 
     name: str
@@ -138,6 +139,7 @@ class NodeType:
     asides: Mapping[str, EdgeKind] = field(default_factory=dict[str, EdgeKind])
     has_body: bool = False
     body_roots: tuple[str, ...] = ()
+    pays: bool = False
 
     @property
     def activity(self) -> str | None:

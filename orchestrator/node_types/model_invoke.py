@@ -40,4 +40,5 @@ MODEL_INVOKE = NodeType(
     config=ModelInvokeConfig,
     outputs=("text", "model", "provider", "simulated", "finish_reason"),
     timeout=120.0,
+    pays=True,
 )

@@ -1,63 +1,25 @@
 """Transform: one operation on data, from a fixed table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from difflib import get_close_matches
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.node_types.base import CelMark, ConfigModel, NodeType
+from orchestrator.node_types.operations import OPERATIONS
 
-__all__ = ["OPERATIONS", "TRANSFORM", "Operation", "OperationName", "TransformConfig"]
-
-OperationName = Literal[
-    "concat",
-    "expression",
-    "filter",
-    "join",
-    "json_dump",
-    "json_parse",
-    "lowercase",
-    "map",
-    "merge",
-    "pick",
-    "sort",
-    "split",
-    "trim",
-    "unique",
-    "uppercase",
-]
+__all__ = ["OPERATIONS", "TRANSFORM", "TransformConfig"]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What an operation does, the options it must have, and those it may have."""
+def _known(name: str) -> str:
+    if name in OPERATIONS:
+        return name
+    near = get_close_matches(name, OPERATIONS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "docs/authoring.md lists them"
+    raise ValueError(f"there is no operation {name[:100]!r}; {hint}")
 
-    summary: str
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
 
-
-OPERATIONS: Mapping[str, Operation] = MappingProxyType(
-    {
-        "concat": Operation("Puts a list of lists, or of texts, one after the other."),
-        "expression": Operation("Computes a CEL expression over `input`.", needs=("expression",)),
-        "filter": Operation("Keeps the items for which the CEL expression `where` is true.", needs=("where",)),
-        "join": Operation("Makes one text of a list, `separator` between its items.", takes=("separator",)),
-        "json_dump": Operation("Writes a value as JSON text.", takes=("indent",)),
-        "json_parse": Operation("Reads JSON text."),
-        "lowercase": Operation("Puts text in lower case."),
-        "map": Operation("Computes the CEL expression `expression` for each item.", needs=("expression",)),
-        "merge": Operation("Makes one map of a list of maps; where two have a key, the later one counts."),
-        "pick": Operation("Keeps only `fields` of a map, or of each map in a list.", needs=("fields",)),
-        "sort": Operation("Sorts a list, by the field `by` where it holds maps.", takes=("by", "descending")),
-        "split": Operation("Cuts text at each `separator`, or at blanks.", takes=("separator",)),
-        "trim": Operation("Takes blanks off both ends of text."),
-        "unique": Operation("Keeps the first of equal items, or of those equal in the field `by`.", takes=("by",)),
-        "uppercase": Operation("Puts text in upper case."),
-    }
-)
+OperationName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(OPERATIONS)})]
 
 
 class TransformConfig(ConfigModel):
@@ -69,10 +31,38 @@ class TransformConfig(ConfigModel):
     """A CEL expression over ``item`` and ``index``, true for the items to keep."""
     expression: Annotated[str | None, CelMark(names=("item", "index", "input"))] = None
     """A CEL expression: over ``item`` and ``index`` for ``map``, over ``input`` for ``expression``."""
-    fields: tuple[str, ...] | None = Field(default=None, min_length=1)
+    fields: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1_000)
+    """Names of fields, or of columns."""
+    names: dict[str, str] | None = Field(default=None, min_length=1, max_length=1_000)
+    """Name of a field: its new name."""
+    values: dict[str, Any] | None = Field(default=None, min_length=1, max_length=1_000)
+    """Name of a field: its value."""
+    path: str | None = Field(default=None, min_length=1, max_length=1_000)
+    """Names of fields and numbers of items, counted from 0, with dots between them."""
+    default: Any = None
     by: str | None = None
+    """Name of a field."""
     descending: bool | None = None
+    deep: bool | None = None
+    depth: int | None = Field(default=None, ge=1, le=100)
+    start: int | None = None
+    end: int | None = None
+    size: int | None = Field(default=None, ge=1)
+    """Characters or items of a piece."""
+    overlap: int | None = Field(default=None, ge=0)
+    """Characters or items that a piece has in common with the one before; less than ``size``."""
     separator: str | None = None
+    find: str | None = Field(default=None, min_length=1)
+    """Text to look for."""
+    replacement: str | None = None
+    pattern: str | None = Field(default=None, min_length=1, max_length=1_000)
+    """A regular expression (RE2)."""
+    length: int | None = Field(default=None, ge=0)
+    """The most characters."""
+    ending: str | None = None
+    """What text that was cut ends with; ``…`` if left out."""
+    header: bool | None = None
+    """The first line of the CSV text has the names of the columns; true if left out."""
     indent: int | None = Field(default=None, ge=0, le=8)
 
     @model_validator(mode="after")

@@ -1,6 +1,5 @@
 """Runs the cases of many files, one after another, on one server."""
 
-import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -8,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.logs import without_temporal
 from orchestrator.settings import Settings
 from orchestrator.testkit.bench import Bench, bench
 from orchestrator.testkit.coverage import Coverage
@@ -75,8 +75,7 @@ async def run_suites(
         ServerUnavailableError: The test server is not there.
     """
     report = Report()
-    logging.getLogger("temporalio").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="cases-") as folder:
+    with without_temporal(), tempfile.TemporaryDirectory(prefix="cases-") as folder:
         async with _Benches(_closed(settings, Path(folder))) as benches:
             for suite in suites:
                 about = f"{suite.definition.name}@{suite.definition.version}"

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.contracts import visit_label
+from pydantic_core import to_json
+
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, visit_label
+from orchestrator.graph.carried import packed
 from orchestrator.graph.fan import Fan
 from orchestrator.graph.happenings import BodyClosed, BodyEntered, BodyFailed, ItemsKnown
 from orchestrator.graph.index import Node
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from orchestrator.workflow.scopes import ScopeRunner
 
 __all__ = ["Bodies"]
+
+_MOST_RESULTS = MAX_PAYLOAD_BYTES // 2
+"""Beyond these bytes they go to blob storage; so a call that reads them has room for something else."""
 
 
 class Bodies:
@@ -74,7 +80,7 @@ class Bodies:
             self._stop()
             raise
         self._ticket.wake()
-        return self._fan.output()
+        return await self._kept_small(self._fan.output())
 
     def advance(self) -> None:
         """Open the bodies that may be opened now."""
@@ -87,6 +93,16 @@ class Bodies:
         self._run.want(self, more=waiting and not self._over.done())
         if self._fan.over and not self._over.done():
             self._over.set_result(None)
+
+    async def _kept_small(self, output: dict[str, Any]) -> dict[str, Any]:
+        """``output``, its results in blob storage where a call that reads them could not carry them."""
+        if self._fan.items is None:
+            return output  # each output of a body is small by itself
+        data = to_json(output["results"])
+        if len(data) <= _MOST_RESULTS:
+            return output
+        where = f"{self._outer.scope.path}{self._label}.results"
+        return {**output, "results": await self._run.dispatcher.keep(packed(data), where)}
 
     async def _begin(self) -> Fan:
         scope, plan = self._outer.scope, self._node.plan

@@ -1,19 +1,13 @@
 """Hands a run's state from one workflow run to the next: in the input, or, where it is too large, in blob storage."""
 
 from orchestrator.contracts import Carry
-from orchestrator.graph.carried import Carried, pack, unpack
+from orchestrator.graph.carried import Carried, pack, pages, unpack
 from orchestrator.workflow.dispatch import Dispatcher
 
-__all__ = ["LIGHT", "fits", "load", "store"]
+__all__ = ["LIGHT", "load", "store"]
 
-_MOST_TEXT = 900_000
 LIGHT = frozenset({"journal", "inbox", "usage", "paused", "children", "shown", "answers", "ended"})
 """What may change while the rest is being stored."""
-
-
-def fits(text: str) -> bool:
-    """Whether a state, packed, can be handed on in the input."""
-    return len(text) <= _MOST_TEXT
 
 
 async def store(dispatcher: Dispatcher, state: Carried) -> tuple[str, ...]:
@@ -30,9 +24,7 @@ async def store(dispatcher: Dispatcher, state: Carried) -> tuple[str, ...]:
         TooLargeError: It is larger than a run may carry.
     """
     heavy = Carried(**{name: value for name, value in state.items() if name not in LIGHT})  # pyright: ignore[reportArgumentType]
-    text = pack(heavy)
-    parts = [text[start : start + _MOST_TEXT] for start in range(0, len(text), _MOST_TEXT)]
-    return tuple([await dispatcher.store_page(part, number) for number, part in enumerate(parts)])
+    return tuple([await dispatcher.store_page(part, number) for number, part in enumerate(pages(pack(heavy)))])
 
 
 async def load(dispatcher: Dispatcher, carry: Carry) -> Carried:

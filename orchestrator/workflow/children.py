@@ -91,7 +91,7 @@ async def _start(run: Run, scope: Scope, node: Node, running: Running, label: st
         inputs=inputs,
         context=run.context,
         limits=_limits(run),
-        parent=ParentRun(run=info.workflow_id, node=label, depth=depth),
+        parent=ParentRun(run=info.workflow_id, node=label, depth=depth, purse=run.purse),
     )
     running.kept["child"] = run_id
     try:

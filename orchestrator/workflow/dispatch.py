@@ -14,6 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 from orchestrator.contracts import (
+    JOIN_PAGES_ACTIVITY,
     LOAD_PAGE_ACTIVITY,
     LOOK_AT_RUN_ACTIVITY,
     MAX_LOCAL_BYTES,
@@ -25,7 +26,8 @@ from orchestrator.contracts import (
     ErrorInfo,
     RunRequest,
 )
-from orchestrator.errors import NodeError, NodeTimeoutError, TooLargeError
+from orchestrator.errors import NodeError, NodeTimeoutError, OrchestratorError, TooLargeError
+from orchestrator.graph.carried import pages
 from orchestrator.graph.plan import PlanNode, Retry
 from orchestrator.workflow.pace import Pace
 
@@ -140,6 +142,28 @@ class Dispatcher:
         answer = await self._remote(options, _payload({"text": text}, "the run's state"))
         return answer["key"]
 
+    async def keep(self, text: str, where: str) -> dict[str, Any]:
+        """Have a value kept in blob storage.
+
+        Args:
+            text: Its JSON, packed.
+            where: What it is; the beginning of the activities' ids.
+
+        Returns:
+            The reference to it.
+
+        Raises:
+            ActivityError: It is larger than a visit may give.
+        """
+        about = f"{where}, in blob storage"
+        keys: list[str] = []
+        for number, page in enumerate(pages(text)):
+            options = _Options(STORE_PAGE_ACTIVITY, f"{where}:{number}", about, _PAGE, None, _PAGE_RETRY)
+            keys.append((await self._remote(options, _payload({"text": page}, where)))["key"])
+        options = _Options(JOIN_PAGES_ACTIVITY, f"{where}:join", about, _PAGE, None, _PAGE_RETRY)
+        answer = await self._remote(options, _payload({"keys": keys, "what": where}, where))
+        return answer["reference"]
+
     async def load_page(self, key: str, number: int) -> str:
         """A part of the run's state that ``store_page`` kept."""
         options = _Options(
@@ -224,6 +248,8 @@ class _Options:
 def error_info(error: BaseException, node: str | None = None, visit: int | None = None) -> ErrorInfo:
     """Why a visit, or the run itself, failed, in our words."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause is not None else error
+    if isinstance(cause, OrchestratorError):
+        return ErrorInfo.of(cause, node, visit)
     if isinstance(cause, ApplicationError):
         found = cause.details[0] if cause.details else None
         details = cast("dict[str, Any]", found) if isinstance(found, dict) else {}

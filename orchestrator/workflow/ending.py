@@ -17,6 +17,9 @@ from orchestrator.workflow.tickets import Aside
 
 __all__ = ["close", "leave", "tidy", "undo"]
 
+_MOST_ASIDE = 100
+_MOST_UNDONE = 1_000
+
 
 async def close(run: Run, scope: Scope, status: RunStatus, error: ErrorInfo | None) -> None:
     """Run the ``finally`` nodes of a scope that has ended."""
@@ -48,6 +51,7 @@ async def undo(run: Run) -> None:
         run.undo.pop()
         if output is not None and aside.undoes is not None:
             run.undone.append(aside.undoes)
+            del run.undone[:-_MOST_UNDONE]
             observe.happened(Undone(aside.undoes))
             run.journal.add("COMPENSATED", aside.undoes, None, by=aside.path)
 
@@ -80,6 +84,7 @@ async def _perform(run: Run, node: PlanNode, path: str, values: dict[str, Any]) 
         info = dispatch.error_info(error, path, 1)
         run.failed(info, 1)
         run.aside.append(info.model_copy(update={"message": info.message[:MOST_SHOWN], "details": {}}))
+        del run.aside[:-_MOST_ASIDE]
         return None
     run.journal.add("COMPLETED", path, 1)
     run.journal.finish(path)

@@ -1,6 +1,6 @@
 """One run of one plan, from its beginning, or from where it stood in an earlier workflow run, to its end."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -11,22 +11,16 @@ from temporalio.exceptions import ApplicationError
 from orchestrator.contracts import (
     ChildRun,
     ErrorInfo,
-    ParentRun,
     Parked,
-    Resolved,
-    RunContext,
     RunResult,
     RunStatus,
     visit_label,
 )
 from orchestrator.errors import OrchestratorError, RunTimeoutError
 from orchestrator.graph.carried import Carried
-from orchestrator.graph.index import Graph
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.workflow import ending
 from orchestrator.workflow.handlers import at_rest
-from orchestrator.workflow.inbox import Inbox
-from orchestrator.workflow.journal import Journal
 from orchestrator.workflow.persisting import Skipped, persist
 from orchestrator.workflow.run import Run
 from orchestrator.workflow.scopes import ScopeRunner
@@ -43,39 +37,22 @@ class Engine:
     """One run.
 
     Args:
-        resolved: What it is pinned to.
-        graph: Its plan, indexed.
-        context: Who it is for.
-        parent: Whose child it is.
-        journal: Where events go.
-        inbox: Where questions wait.
-        changed: Called whenever the run comes to rest.
-        carried: Where it stood in an earlier workflow run.
+        run: What its scopes share.
+        carried: Where it stood in an earlier workflow run; empty at the start of all.
+        inputs: What it is given at the start of all.
     """
 
-    def __init__(
-        self,
-        resolved: Resolved,
-        graph: Graph,
-        context: RunContext,
-        parent: ParentRun | None,
-        journal: Journal,
-        inbox: Inbox,
-        changed: Callable[[], None],
-        carried: Carried | None = None,
-    ) -> None:
-        self.graph = graph
-        self.run = Run(resolved, graph, context, parent, journal, inbox, changed)
-        kept = carried or Carried()
-        dumped = kept.get("root")
-        inputs: Mapping[str, Any] = dumped["inputs"] if dumped else resolved.inputs
-        self.scope = Scope(graph, inputs, self.run.about, spent=self.run.pace.work, dumped=dumped)
-        self.continued: int = kept.get("continued", 0)
+    def __init__(self, run: Run, carried: Carried, inputs: Mapping[str, Any]) -> None:
+        self.run = run
+        self.graph = graph = run.graph
+        dumped = carried.get("root")
+        self.scope = Scope(graph, dumped["inputs"] if dumped else inputs, run.about, spent=run.pace.work, dumped=dumped)
+        self.continued: int = carried.get("continued", 0)
         self.outputs: dict[str, Any] = {}
         self._told: tuple[Parked, ...] = ()
         """What the parent run knows to be parked."""
-        self._root = ScopeRunner(self.run, self.scope)
-        self._take_over(kept)
+        self._root = ScopeRunner(run, self.scope)
+        self._take_over(carried)
 
     def begin(self) -> None:
         """Begin, or go on where the run stood."""
@@ -167,7 +144,7 @@ class Engine:
     def _leave(self, scope: Scope) -> None:
         """Remember what bodies that are still open leave to be done."""
         for number, running in scope.running.items():
-            for body in () if running.fan is None else running.fan.open.values():
+            for body in running.bodies:
                 self._leave(body)
                 ending.leave(self.run, body, scope.graph.nodes[number].plan.body)
 
@@ -237,5 +214,5 @@ def _visits(scope: Scope) -> Iterator[tuple[str, Running]]:
     """The visits under way in a scope and the bodies within, by label."""
     for number, running in scope.running.items():
         yield visit_label(f"{scope.path}{scope.graph.nodes[number].plan.id}", running.visit), running
-        for body in () if running.fan is None else running.fan.open.values():
+        for body in running.bodies:
             yield from _visits(body)

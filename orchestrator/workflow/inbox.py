@@ -1,6 +1,5 @@
 """Questions that wait, messages that wait for a question, and which answers already counted."""
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -45,7 +44,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._questions: dict[tuple[str, int], Question] = {}
-        self._queue: deque[Message] = deque()
+        self._queue: list[Message] = []
         self._applied: dict[str, Applied] = {}
         self._ended: dict[str, str] = {}
         """How the last question of a node ended, for whoever answers too late."""
@@ -119,7 +118,7 @@ class Inbox:
         """Try each queued message once, oldest first. Returns those that cannot be used, with the reason."""
         rejected: list[tuple[Message, MessageError]] = []
         for _ in range(len(self._queue)):
-            message = self._queue.popleft()
+            message = self._queue.pop(0)
             try:
                 self.apply(message)
             except NothingAwaitedError:
@@ -148,7 +147,7 @@ class Inbox:
         self._applied = {name: Applied(node, visit) for name, node, visit in dumped["applied"]} | self._applied
         self._ended = dict(dumped["ended"])
         since = list(self._queue)
-        self._queue = deque(Message.model_validate(message) for message in dumped["queue"])
+        self._queue = [Message.model_validate(message) for message in dumped["queue"]]
         for message in since:
             self.keep(message)
 

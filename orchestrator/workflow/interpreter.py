@@ -47,6 +47,13 @@ class GraphWorkflow:
     def __init__(self) -> None:
         self._life = Life()
 
+    @property
+    def traced(self) -> tuple[str | None, str | None]:
+        """The definition it runs and how it has ended, as far as known: what a trace says of it."""
+        engine, result = self._life.engine, self._life.standing.result
+        definition = None if engine is None else f"{engine.graph.plan.name}@{engine.graph.plan.version}"
+        return definition, None if result is None else result.status
+
     @workflow.run
     async def run(self, raw: RawValue = NOTHING) -> RunResult:
         """Run a ``RunRequest`` to its ``RunResult``, or go on where an earlier workflow run stood."""
@@ -54,7 +61,9 @@ class GraphWorkflow:
             start = decode_start(raw)
         except OrchestratorError as error:
             return await self._life.refuse(error)
-        return await self._life.live(start)
+        living = self._life.live(start)
+        del start  # it may hold a whole definition, or the state of a run; who has begun needs it no more
+        return await living
 
     @workflow.signal(name="message", description="An answer: {text?, values?, decision?, message_id?, node?, by?}")
     def message(self, raw: RawValue = NOTHING) -> None:

@@ -11,26 +11,26 @@ from orchestrator.contracts import (
     Carry,
     Continuation,
     ErrorInfo,
-    LimitsRequest,
     MigrateReply,
     MigrateRequest,
-    Resolved,
     RunRequest,
     RunResult,
     RunStatus,
 )
 from orchestrator.errors import MigrationError, NothingAwaitedError, OrchestratorError, RunTimeoutError, TooLargeError
-from orchestrator.graph.carried import Carried, pack
+from orchestrator.graph.carried import Carried, fits, pack
 from orchestrator.graph.index import Graph
-from orchestrator.graph.translation import translated
 from orchestrator.workflow import dispatch, observe
-from orchestrator.workflow.carrying import LIGHT, fits, load, store
+from orchestrator.workflow.carrying import LIGHT, load, store
+from orchestrator.workflow.counting import run_ended, run_started
 from orchestrator.workflow.engine import Engine, Rolling
 from orchestrator.workflow.handlers import at_rest
 from orchestrator.workflow.inbox import Inbox
 from orchestrator.workflow.journal import Journal
+from orchestrator.workflow.moving import Moving
 from orchestrator.workflow.pace import Pace
-from orchestrator.workflow.plans import graph_of
+from orchestrator.workflow.plans import graph_of, resolved_of
+from orchestrator.workflow.run import Run
 from orchestrator.workflow.standing import Standing
 from orchestrator.workflow.tickets import NodeFailure
 from orchestrator.workflow.visibility import Visibility
@@ -60,9 +60,9 @@ class Life:
         self.early: list[Callable[[], None]] = []
         self._cancelled = False
         self._visibility = Visibility(())
+        self._began = workflow.info().workflow_start_time.timestamp()
         self._publisher: asyncio.Task[None] | None = None
-        self._target: dict[str, Any] | None = None
-        """What the run is to be pinned to in the next workflow run, where somebody wants it to move."""
+        self._moving = Moving()
 
     @property
     def known(self) -> bool:
@@ -75,6 +75,7 @@ class Life:
         status, error, outputs = "completed", None, dict[str, Any]()
         try:
             engine = await self._begin(start)
+            del start
             if self._cancelled and self.standing.ending is None:
                 raise asyncio.CancelledError  # noqa: TRY301 - as if it came now
             if self.standing.ending is None:
@@ -85,11 +86,9 @@ class Life:
             status = "cancelled"
         except NodeFailure as failure:
             status, error = "failed", failure.info
-        except RunTimeoutError as failure:
-            status, error = "timed_out", ErrorInfo(code=failure.code, message=failure.message)
         except OrchestratorError as failure:
-            info = ErrorInfo(code=failure.code, message=failure.message, details=failure.details)
-            status, error = "failed", info
+            status = "timed_out" if isinstance(failure, RunTimeoutError) else "failed"
+            error = ErrorInfo.of(failure)
         except FailureError as failure:  # of resolving: a local activity's own error, or one around it
             if is_cancelled_exception(failure):
                 status = "cancelled"
@@ -99,8 +98,7 @@ class Life:
 
     async def refuse(self, error: OrchestratorError) -> RunResult:
         """End a run that was started with nonsense."""
-        info = ErrorInfo(code=error.code, message=error.message, details=error.details)
-        return await self._end("failed", info, {})
+        return await self._end("failed", ErrorInfo.of(error), {})
 
     def changed(self) -> None:
         """Note that something has changed."""
@@ -126,21 +124,7 @@ class Life:
         engine = self.engine
         if engine is None or self.standing.ending is not None:
             raise MigrationError("the run is over")
-        asked = RunRequest(
-            definition=request.definition,
-            inputs=dict(engine.scope.data.inputs),
-            context=engine.run.context,
-            limits=_own_limits(engine),
-            moves=True,
-        )
-        answer = await dispatch.resolve(asked)
-        if self.standing.ending is not None:
-            raise MigrationError("the run is over")
-        graph = graph_of(answer["plan_hash"], answer["plan"])
-        _moved(engine, graph)
-        self._target = answer
-        engine.run.moving = engine.run.rolling = True
-        return MigrateReply(definition=f"{graph.plan.name}@{graph.plan.version}")
+        return await self._moving.ask(engine, request, lambda: self.standing.ending is not None)
 
     async def _begin(self, start: RunRequest | Continuation) -> Engine:
         carried = Carried()
@@ -151,7 +135,7 @@ class Life:
         else:
             answer = await dispatch.resolve(start)
         graph = graph_of(answer["plan_hash"], answer["plan"])
-        resolved = Resolved.model_validate({"inputs": {}, **answer, "plan": graph.plan})
+        resolved = resolved_of(answer, graph)
         if resolved.start is not None:
             loader = dispatch.Dispatcher(Pace(lambda: None), resolved.heartbeat_timeout)
             carried = await self._to_the_end(load(loader, resolved.start))
@@ -163,7 +147,8 @@ class Life:
             RunStatus="running",
         )
         self._take_over(carried, graph)
-        engine = Engine(resolved, graph, start.context, start.parent, self.journal, self.inbox, self.changed, carried)
+        run = Run(resolved, graph, start.context, start.parent, self.journal, self.inbox, self.changed)
+        engine = Engine(run, carried, answer.get("inputs", {}))
         self.engine = self.standing.engine = engine
         for act in self.early:
             act()
@@ -173,6 +158,7 @@ class Life:
         return engine
 
     def _take_over(self, carried: Carried, graph: Graph) -> None:
+        self._began = carried.get("began", self._began)
         if "journal" in carried:
             self.journal.restore(carried["journal"])
         if "inbox" in carried:
@@ -184,6 +170,7 @@ class Life:
             self.journal.add("RUN_CONTINUED", number=continued)
         else:
             self.journal.add("RUN_STARTED", definition=graph.plan.name, version=graph.plan.version)
+            run_started(graph.plan.name)
         if migrated := carried.get("migrated"):
             self.journal.add("RUN_MIGRATED", old=migrated, new=f"{graph.plan.name}@{graph.plan.version}")
 
@@ -224,36 +211,24 @@ class Life:
         run.stay()
 
     def _leave(self, engine: Engine, carry: Carry) -> NoReturn:
-        plan = self._graph(engine).plan
+        plan = self._moving.graph(engine).plan
         definition = f"{plan.name}@{plan.version}"
         workflow.continue_as_new(Continuation(continues=carry, definition=definition, continued=engine.continued + 1))
-
-    def _graph(self, engine: Engine) -> Graph:
-        """What the next workflow run will run."""
-        target = self._target
-        return engine.graph if target is None else graph_of(target["plan_hash"], target["plan"])
 
     def _state(self, engine: Engine) -> Carried | None:
         state = engine.dump()
         state["shown"] = self._visibility.shown
         state["ending"] = self.standing.ending_as_json()
         state["continued"] = engine.continued + 1
-        if self._target is None:
-            return state
+        state["began"] = self._began
         try:
-            state["root"] = _moved(engine, self._graph(engine))
+            self._moving.translate(engine, state)
         except MigrationError as error:
-            self._target = None
+            self._moving.stay()
             self.journal.reject(None, error)
             engine.run.moving = engine.run.rolling = False
             engine.run.kick()
             return None
-        lineage = engine.run.resolved.lineage
-        state["resolved"] = {
-            **{name: value for name, value in self._target.items() if name != "inputs"},
-            "lineage": None if lineage is None else lineage.model_dump(mode="json"),
-        }
-        state["migrated"] = f"{engine.graph.plan.name}@{engine.graph.plan.version}"
         return state
 
     async def _end(self, status: RunStatus, error: ErrorInfo | None, outputs: dict[str, Any]) -> RunResult:
@@ -262,7 +237,7 @@ class Life:
             if status == "cancelled" and self.standing.ending is None:
                 self.journal.add("RUN_CANCELLING")
             self.standing.ending = status, error, outputs
-            self._target = None
+            self._moving.stay()
             await self._see_to_the_end(self.engine, status, error)
         if self._publisher is not None:
             self._publisher.cancel()
@@ -275,6 +250,8 @@ class Life:
         if self.engine is not None:
             await self.engine.tell_parent(status, (), result)
         await workflow.wait_condition(workflow.all_handlers_finished)
+        definition = None if self.engine is None else self.engine.graph.plan.name
+        run_ended(definition, status, workflow.time() - self._began)
         if status == "completed":
             return result
         if status == "cancelled":
@@ -297,18 +274,14 @@ class Life:
     async def _see_to_the_end(self, engine: Engine, status: RunStatus, error: ErrorInfo | None) -> None:
         """Have the engine undo and clean up; whoever cancels meanwhile does not stop that."""
         self.changed()
-        work = asyncio.create_task(engine.end(status, error))
-        while not work.done():
+        while True:
             try:
-                await asyncio.shield(work)
-            except asyncio.CancelledError:
-                if work.done():
-                    raise
+                await self._to_the_end(engine.end(status, error))
             except Rolling:
                 await self._to_the_end(self._roll_over(engine))
                 engine.run.defer_rolling()
-                work = asyncio.create_task(engine.end(status, error))
-        work.result()
+            else:
+                return
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something to its end. Whoever cancels the run meanwhile has it cancelled afterwards."""
@@ -331,26 +304,6 @@ class Life:
             if self.engine is not None:
                 await self.engine.tell_parent(shown.status, shown.parked)
             await workflow.wait_condition(lambda before=shown: standing.now != before)
-
-
-def _moved(engine: Engine, graph: Graph) -> dict[str, Any]:
-    """The run's state for another plan."""
-    for aside in (*engine.run.undo, *engine.run.left):
-        plan = graph if aside.body is None else graph.bodies.get(aside.body)
-        if plan is None or aside.node not in plan.numbers:
-            raise MigrationError(f"`{aside.node}`, which is to run at the end, is missing in the new definition")
-    return translated(engine.scope.dump(), engine.graph, graph)
-
-
-def _own_limits(engine: Engine) -> LimitsRequest:
-    """The limits that the run was started with, beside those of its definition."""
-    now, usual = engine.run.limits, engine.graph.plan.limits
-    return LimitsRequest(
-        steps=now.steps if now.steps != usual.steps else None,
-        timeout=now.timeout if now.timeout != usual.timeout else None,
-        max_parallel=now.max_parallel if now.max_parallel != usual.max_parallel else None,
-        cost_usd=now.cost_usd if now.cost_usd != usual.cost_usd else None,
-    )
 
 
 def _handed_on(carried: Carried) -> RunRequest:

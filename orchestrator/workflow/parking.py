@@ -10,6 +10,9 @@ from temporalio import workflow
 from orchestrator.contracts import ErrorInfo, Parked, ResolveRequest, visit_label
 from orchestrator.errors import NotParkedError, RequestError
 from orchestrator.graph.durations import iso
+from orchestrator.graph.happenings import InputsChanged
+from orchestrator.graph.scope import Scope
+from orchestrator.workflow import observe
 from orchestrator.workflow.journal import MOST_SHOWN, Journal
 
 __all__ = ["Parking"]
@@ -18,7 +21,7 @@ __all__ = ["Parking"]
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     parked: Parked
-    check: Callable[[ResolveRequest], None]
+    scope: Scope
     answer: asyncio.Future[ResolveRequest]
 
 
@@ -40,16 +43,17 @@ class Parking:
         """What is parked, oldest first."""
         return tuple(waiting.parked for waiting in self._waiting.values())
 
-    async def park(
-        self, info: ErrorInfo, tries: int, kept: dict[str, Any], check: Callable[[ResolveRequest], None]
-    ) -> ResolveRequest:
+    async def park(self, info: ErrorInfo, tries: int, kept: dict[str, Any], scope: Scope) -> ResolveRequest:
         """Wait until somebody resolves a node that failed.
 
         Args:
             info: Why it failed; names its path and visit.
             tries: How often it was tried.
             kept: What the visit remembers; holds that it is parked for as long as it is.
-            check: Raises where a request cannot be carried out on it.
+            scope: The scope whose inputs the answer may change.
+
+        Returns:
+            What somebody decided; the inputs are changed already.
         """
         again = kept.get("parked")
         parked = Parked(
@@ -65,7 +69,7 @@ class Parking:
             self._journal.add("PARKED", info.node, info.visit, **about)
         future: asyncio.Future[ResolveRequest] = asyncio.get_running_loop().create_future()
         key = visit_label(info.node, info.visit)
-        self._waiting[key] = _Waiting(parked, check, future)
+        self._waiting[key] = _Waiting(parked, scope, future)
         self._changed()
         try:
             answer = await future
@@ -73,6 +77,9 @@ class Parking:
             self._waiting.pop(key, None)
             raise
         del kept["parked"]
+        if answer.inputs:
+            scope.change_inputs(answer.inputs)
+            observe.happened(InputsChanged(scope.path, scope.data.inputs))
         self._changed()
         return answer
 
@@ -94,7 +101,7 @@ class Parking:
             if request.node is None or key in names or waiting.parked.node in names
         ]
         for key in found:
-            self._waiting[key].check(request)
+            self._waiting[key].scope.changed_inputs(request.inputs)
         if found:
             return found
         parked = ", ".join(f"`{key}`" for key in self._waiting)

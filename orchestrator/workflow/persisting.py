@@ -3,11 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from orchestrator.contracts import ErrorInfo, ResolveRequest
-from orchestrator.errors import OrchestratorError
-from orchestrator.graph.happenings import InputsChanged
+from orchestrator.contracts import ErrorInfo
 from orchestrator.graph.scope import Scope
-from orchestrator.workflow import dispatch, observe
+from orchestrator.workflow import dispatch
 from orchestrator.workflow.run import Run
 from orchestrator.workflow.tickets import NodeFailure, Ticket
 
@@ -56,14 +54,11 @@ async def persist(
         if not parks:
             raise NodeFailure(info)
         ticket.rest()
-        answer = await run.parking.park(info, tries, kept, lambda request: _check(scope, request))
+        answer = await run.parking.park(info, tries, kept, scope)
         ticket.wake()
         match answer.action:
             case "retry":
                 kept["tries"] = tries = tries + 1
-                scope.change_inputs(answer.inputs)
-                if answer.inputs:
-                    observe.happened(InputsChanged(scope.path, scope.data.inputs))
             case "override":
                 return answer.output or {}
             case "skip":
@@ -75,11 +70,5 @@ async def persist(
 async def _attempted(attempt: Callable[[], Awaitable[dict[str, Any]]], where: str) -> dict[str, Any] | ErrorInfo:
     try:
         return await attempt()
-    except OrchestratorError as error:
-        return ErrorInfo(code=error.code, message=error.message, node=where, visit=1, details=error.details)
-    except Exception as error:  # noqa: BLE001 - of rendering: whatever it is, it has one way to go
+    except Exception as error:  # noqa: BLE001 - whatever it is, it has one way to go
         return dispatch.error_info(error, where, 1)
-
-
-def _check(scope: Scope, request: ResolveRequest) -> None:
-    scope.changed_inputs(request.inputs)

@@ -1,7 +1,6 @@
 """What all scopes of one run share: its services, its counts, and whether new visits may start."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
@@ -22,8 +21,6 @@ from orchestrator.workflow.visits import Visits
 __all__ = ["Hungry", "Run"]
 
 _MOST_HISTORY_EVENTS = 45_000  # the server terminates a run at 51,200
-_MOST_ASIDE = 100
-_MOST_UNDONE = 1_000
 _LEAST_PROGRESS = 50
 """Events of history between two attempts to go on elsewhere."""
 _MOST_HISTORY_BYTES = 40_000_000  # the server terminates a run at 50 MB
@@ -50,6 +47,45 @@ class Run:
         changed: Called whenever the run comes to rest.
     """
 
+    # Without slots, its more than thirty attributes would be a dict of 1.5 KB in each waiting run.
+    __slots__ = (
+        "_feeding",
+        "_hungry",
+        "_roll_after",
+        "_tasks",
+        "_tell",
+        "_telling",
+        "_without_slot",
+        "aside",
+        "busy",
+        "context",
+        "deadline",
+        "dispatcher",
+        "done",
+        "era",
+        "graph",
+        "held",
+        "inbox",
+        "journal",
+        "kin",
+        "left",
+        "limits",
+        "moves",
+        "moving",
+        "pace",
+        "parent",
+        "parking",
+        "paused",
+        "resolved",
+        "rolling",
+        "steps",
+        "undo",
+        "undone",
+        "visiting",
+        "visits",
+        "working",
+    )
+
     def __init__(
         self,
         resolved: Resolved,
@@ -72,7 +108,7 @@ class Run:
         self._feeding = False
         self.pace = Pace(self.kick)
         self.dispatcher = Dispatcher(self.pace, resolved.heartbeat_timeout)
-        self.visits = Visits(self.dispatcher)
+        self.visits = Visits(self.dispatcher, self._account())
         self.parking = Parking(journal, self.changed)
         self.busy = 0
         """Visits, and other tasks, that have to end or rest before the run can go on in another workflow run."""
@@ -89,9 +125,9 @@ class Run:
         """What would have to be undone, oldest first."""
         self.left: list[Aside] = []
         """``finally`` nodes of scopes that were left before their end."""
-        self.aside: deque[ErrorInfo] = deque(maxlen=_MOST_ASIDE)
+        self.aside: list[ErrorInfo] = []
         """What failed while the run was undoing and cleaning up."""
-        self.undone: deque[str] = deque(maxlen=_MOST_UNDONE)
+        self.undone: list[str] = []
         """Labels of the visits that were undone, the newest of them."""
         self.kin = Kin()
         self.deadline: float | None = None
@@ -109,6 +145,23 @@ class Run:
         self._without_slot: dict[Hungry, None] = {}
         """Those that only lack a slot of ``max_parallel``; there may be a thousand of them."""
         self._tasks: dict[asyncio.Task[None], Coroutine[Any, Any, None]] = {}
+
+    @property
+    def purse(self) -> str:
+        """Whose money is spent: the run's own, or that of the run that started it and all others."""
+        return (self.parent and self.parent.purse) or workflow.info().first_execution_run_id
+
+    def _account(self) -> dict[str, Any]:
+        """Whose money is spent, as JSON, without what is as usual."""
+        about = {
+            "purse": self.purse,
+            "cap_usd": self.limits.cost_usd,
+            "definition": self.graph.plan.name,
+            "tenant": self.context.tenant,
+            "user": self.context.user,
+            "conversation": self.context.conversation_id,
+        }
+        return {name: value for name, value in about.items() if value is not None}
 
     @property
     def about(self) -> dict[str, Any]:

@@ -5,13 +5,13 @@ parks, or it ends the run.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from temporalio import workflow
 
 from orchestrator.contracts import ErrorInfo, ResolveRequest, visit_label
 from orchestrator.errors import LimitError, OrchestratorError
-from orchestrator.graph.happenings import InputsChanged, VisitCancelled, VisitEnded, VisitFailed, VisitSkipped
+from orchestrator.graph.happenings import VisitCancelled, VisitEnded, VisitFailed, VisitSkipped
 from orchestrator.graph.index import Node
 from orchestrator.graph.marking import NodeStatus
 from orchestrator.graph.plan import EdgeKind
@@ -22,9 +22,6 @@ from orchestrator.workflow import children, dispatch, observe, waiting
 from orchestrator.workflow.bodies import Bodies
 from orchestrator.workflow.run import Run
 from orchestrator.workflow.tickets import Aside, NodeFailure, Ticket
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
 __all__ = ["ScopeRunner"]
 
@@ -125,8 +122,7 @@ class ScopeRunner:
     def _launch(self, node: Node, running: Running, failed: ErrorInfo | None = None) -> None:
         at = (self.scope.path, node.plan.id, running.visit)
         ticket = Ticket(self.run, works=node.plan.tier != "control", visit=at)
-        visit: Coroutine[Any, Any, None] = self._visit(node, running, ticket, failed)
-        self._tasks[node.index] = (self.run.spawn(visit), ticket)
+        self._tasks[node.index] = (self.run.spawn(self._visit(node, running, ticket, failed)), ticket)
 
     async def _visit(self, node: Node, running: Running, ticket: Ticket, failed: ErrorInfo | None) -> None:
         """Bring a visit to its end, trying again as often as somebody wants it."""
@@ -182,12 +178,9 @@ class ScopeRunner:
             self.fail(NodeFailure(info))
             return False
         ticket.rest()
-        answer = await self.run.parking.park(info, running.tries, running.kept, self._check)
+        answer = await self.run.parking.park(info, running.tries, running.kept, self.scope)
         ticket.wake()
         return self._resolved(node, running, info, answer)
-
-    def _check(self, request: ResolveRequest) -> None:
-        self.scope.changed_inputs(request.inputs)
 
     def _resolved(self, node: Node, running: Running, info: ErrorInfo, answer: ResolveRequest) -> bool:
         self.run.moves += 1
@@ -196,9 +189,6 @@ class ScopeRunner:
                 running.tries += 1
                 running.kept.clear()
                 running.config = {**running.config, **answer.config}
-                self.scope.change_inputs(answer.inputs)
-                if answer.inputs:
-                    observe.happened(InputsChanged(self.scope.path, self.scope.data.inputs))
                 return True
             case "override":
                 running.tries += 1
@@ -267,12 +257,7 @@ class ScopeRunner:
         return self.scope.is_on(node.index, running) and not self.over.done() and not self.run.done.done()
 
     def _describe(self, error: Exception, node: Node, running: Running) -> ErrorInfo:
-        path = self._path(node)
-        if isinstance(error, OrchestratorError):
-            return ErrorInfo(
-                code=error.code, message=error.message, node=path, visit=running.visit, details=error.details
-            )
-        return dispatch.error_info(error, path, running.visit)
+        return dispatch.error_info(error, self._path(node), running.visit)
 
     def _path(self, node: Node) -> str:
         return f"{self.scope.path}{node.plan.id}"

@@ -190,7 +190,7 @@ def _what_fits(scope: Scope, room: int) -> tuple[dict[str, Any], list[str]]:
 def _nested(scope: Scope, most: int) -> Iterator[tuple[str, NodeState]]:
     """The nodes under way inside bodies, by path."""
     for running in scope.running.values():
-        for body in () if running.fan is None else running.fan.open.values():
+        for body in running.bodies:
             for number, visit in body.running.items():
                 if most <= 0:
                     return

@@ -25,7 +25,7 @@ class Visibility:
     """
 
     def __init__(self, registered: Sequence[str], shown: Mapping[str, str | None] | None = None) -> None:
-        self._registered = frozenset(registered)
+        self._registered = registered  # five at the most: a set of them would take ten times as much
         self.shown: dict[str, str | None] = dict(shown or {})
 
     def show(self, **values: str | None) -> None:

@@ -29,13 +29,15 @@ class Visits:
 
     Args:
         dispatcher: Calls activities.
+        account: Whose money they spend: an ``Account`` as JSON, without what differs by visit.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, account: Mapping[str, Any]) -> None:
         self.usage: dict[str, Usage] = {}
         """By the id of the node, all visits and items together."""
         self.total_usage = Usage()
         self._dispatcher = dispatcher
+        self._account = account
         self._first_run_id = workflow.info().first_execution_run_id
 
     async def perform(self, scope: Scope, plan: PlanNode, running: Running) -> dict[str, Any]:
@@ -56,6 +58,8 @@ class Visits:
         }
         if plan.retry != _USUAL_RETRY:
             call["retry"] = plan.retry.model_dump(exclude_defaults=True)
+        if plan.pays:
+            call["account"] = {**self._account, "run_id": workflow.info().run_id, "try": running.tries}
         label = visit_label(path, running.visit)
         result = await self._dispatcher.perform(plan, label if running.tries == 1 else f"{label}~{running.tries}", call)
         if result.get("usage"):

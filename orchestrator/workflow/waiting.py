@@ -275,16 +275,21 @@ def _decisions(config: Mapping[str, Any]) -> tuple[str, ...]:
 def _due(node: Node, config: Mapping[str, Any]) -> float:
     if config.get("for") is not None:
         return workflow.time() + _seconds(config["for"], "for")
+    until = config.get("until")
+    if until is None:
+        raise NodeError(f"neither `for` nor `until` of `{node.plan.id}` holds anything: what it refers to is null")
     try:
-        return parse_moment(str(config["until"]))
+        return parse_moment(str(until))
     except ValueError as error:
-        raise NodeError(f"`until` of `{node.plan.id}` {error}; it is {str(config['until'])[:50]!r}") from None
+        raise NodeError(f"`until` of `{node.plan.id}` {error}; it is {str(until)[:50]!r}") from None
 
 
 def _seconds(value: Any, field: str) -> float:
     try:
         return parse_duration(value if isinstance(value, str) else float(value))
-    except (TypeError, ValueError) as error:
+    except TypeError:
+        raise NodeError(f"`{field}` must be a duration such as 2h; it is {str(value)[:50]!r}") from None
+    except ValueError as error:
         raise NodeError(f"`{field}` {error}; it is {str(value)[:50]!r}") from None
 
 

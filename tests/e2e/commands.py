@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -114,6 +115,33 @@ class Terminal:
         """Wait for the end. Returns exit code and standard output."""
         out, _ = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, out
+
+
+@contextmanager
+def developing(folder: Path) -> Generator[tuple[Shell, str]]:
+    """`orchestrator dev` in a folder, which has to end well when told to stop.
+
+    Yields:
+        A shell that talks to its server, and what it said until its worker was ready.
+    """
+    port = str(free_port())
+    options = ("--port", port, "--ui-port", str(free_port()), "--db", "runs.db")
+    with Shell(folder).started("dev", *options) as process:
+        assert process.stderr is not None
+        told: list[str] = []
+        for line in process.stderr:
+            told.append(line)
+            if line.startswith("worker is ready"):
+                break
+        introduction = "".join(told)
+        assert process.poll() is None, introduction
+        # Whatever it says from now on has to be read, or it would block some day.
+        reader = threading.Thread(target=process.stderr.read, daemon=True)
+        reader.start()
+        yield Shell(folder, {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"}), introduction
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        reader.join(timeout=10)
 
 
 def free_port() -> int:

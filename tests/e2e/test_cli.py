@@ -2,7 +2,6 @@
 
 import json
 import signal
-import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.commands import Shell, free_port
+from tests.e2e.commands import Shell, developing
 
 HELLO = """
 name: hello
@@ -41,27 +40,13 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shell]:
     (folder / "definitions").mkdir()
     for name, text in (("hello", HELLO), ("ask", ASK), ("fails", FAILS)):
         (folder / f"definitions/{name}.yaml").write_text(text, encoding="utf-8")
-    port = str(free_port())
-    options = ("--port", port, "--ui-port", str(free_port()), "--db", "runs.db")
-    with Shell(folder).started("dev", *options) as process:
-        assert process.stderr is not None
-        told: list[str] = []
-        for line in process.stderr:
-            told.append(line)
-            if line.startswith("worker is ready"):
-                break
-        introduction = "".join(told)
-        assert f"server       127.0.0.1:{port}" in introduction
+    with developing(folder) as (shell, introduction):
+        address = shell.variables["TEMPORAL_ADDRESS"]
+        assert f"server       {address}" in introduction
         assert "web ui       http://127.0.0.1:" in introduction
         assert f"definitions  {folder}/definitions" in introduction
-        # Whatever it says from now on has to be read, or it would block some day.
-        reader = threading.Thread(target=process.stderr.read, daemon=True)
-        reader.start()
-        yield Shell(folder, {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"})
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-        reader.join(timeout=10)
-        assert (folder / "runs.db").is_file()
+        yield shell
+    assert (folder / "runs.db").is_file()
 
 
 @pytest.fixture

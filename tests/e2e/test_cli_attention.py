@@ -1,14 +1,12 @@
 """The command line on runs that somebody has to look after: parked, paused, and waiting for an approval."""
 
 import json
-import signal
-import threading
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from tests.e2e.commands import Shell, free_port
+from tests.e2e.commands import Shell, developing
 
 PARKS = """
 name: parks
@@ -48,23 +46,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shell]:
     (folder / "definitions").mkdir()
     for name, text in (("parks", PARKS), ("ask", ASK), ("approve", APPROVE)):
         (folder / f"definitions/{name}.yaml").write_text(text, encoding="utf-8")
-    port = str(free_port())
-    options = ("--port", port, "--ui-port", str(free_port()), "--db", "runs.db")
-    with Shell(folder).started("dev", *options) as process:
-        assert process.stderr is not None
-        told: list[str] = []
-        for line in process.stderr:
-            told.append(line)
-            if line.startswith("worker is ready"):
-                break
-        assert process.poll() is None, "".join(told)
-        # Whatever it says from now on has to be read, or it would block some day.
-        reader = threading.Thread(target=process.stderr.read, daemon=True)
-        reader.start()
-        yield Shell(folder, {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"})
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-        reader.join(timeout=10)
+    with developing(folder) as (shell, _):
+        yield shell
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """The commands for definitions that change while runs go on."""
 
 import json
-import signal
-import threading
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from tests.e2e.commands import Shell, free_port
+from tests.e2e.commands import Shell, developing
 
 FLOW = """
 name: flow
@@ -38,23 +36,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shell]:
     (folder / "definitions/flow.yaml").write_text(NEW, encoding="utf-8")
     (folder / "checked.yaml").write_text(CHECKED, encoding="utf-8")
     (folder / "other.yaml").write_text(OTHER, encoding="utf-8")
-    port = str(free_port())
-    options = ("--port", port, "--ui-port", str(free_port()), "--db", "runs.db")
-    with Shell(folder).started("dev", *options) as process:
-        assert process.stderr is not None
-        told: list[str] = []
-        for line in process.stderr:
-            told.append(line)
-            if line.startswith("worker is ready"):
-                break
-        assert process.poll() is None, "".join(told)
-        # Whatever it says from now on has to be read, or it would block some day.
-        reader = threading.Thread(target=process.stderr.read, daemon=True)
-        reader.start()
-        yield Shell(folder, {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"})
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-        reader.join(timeout=10)
+    with developing(folder) as (shell, _):
+        yield shell
 
 
 @pytest.fixture

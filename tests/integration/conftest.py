@@ -1,7 +1,8 @@
 """The production worker, for tests that run graphs on a real server."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from threading import Event
 
 import pytest
 from temporalio.client import Client
@@ -9,6 +10,8 @@ from temporalio.worker import Worker
 
 from activities import Dependencies
 from orchestrator.settings import Settings
+from tests.integration.running import Runs
+from tests.unit.loopback import Answer, Web, web
 from worker import build_worker, open_dependencies
 
 RunningWorker = Callable[..., AbstractAsyncContextManager[Worker]]
@@ -29,3 +32,21 @@ def running_worker(client: Client, worker_settings: Settings) -> RunningWorker:
             yield worker
 
     return run
+
+
+@pytest.fixture
+def runs(client: Client, task_queue: str) -> Runs:
+    """Runs on the test's own task queue."""
+    return Runs(client, task_queue)
+
+
+@pytest.fixture
+def slow() -> Generator[Web]:
+    """A web server that does not answer before the test is over."""
+    hold = Event()
+    with web() as server:
+        server.answers = [Answer(hold=hold)]
+        try:
+            yield server
+        finally:
+            hold.set()

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.client import (
-    Client,
     WithStartWorkflowOperation,
     WorkflowFailureError,
     WorkflowQueryFailedError,
@@ -29,12 +28,6 @@ from tests.scenarios import ask, data, edge
 def graph(nodes: list[dict[str, Any]], edges: list[dict[str, Any]] | None = None, **rest: Any) -> dict[str, Any]:
     """A definition whose run fails where it would park."""
     return scenarios.graph(nodes, edges, **{"on_failure": "fail", **rest})
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    """Runs on the test's own task queue."""
-    return Runs(client, task_queue)
 
 
 def raw(text: str, encoding: str = "json/plain") -> RawValue:

@@ -3,30 +3,12 @@
 import asyncio
 from typing import Any
 
-import pytest
-from temporalio.client import Client
-
 from orchestrator.contracts import Message, ResolveRequest
 from orchestrator.graph.plan import NodeId
 from tests.integration.conftest import RunningWorker
+from tests.integration.graphs import Node, for_each, shout
 from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph
-
-Node = dict[str, Any]
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
-
-
-def shout(name: str, text: str) -> Node:
-    return {"id": name, "type": "Transform", "config": {"operation": "uppercase", "input": text}}
-
-
-def for_each(name: str, items: Any, nodes: list[Node], outputs: Node, **config: Any) -> Node:
-    body = {"nodes": nodes, "edges": config.pop("edges", []), "outputs": outputs}
-    return {"id": name, "type": "ForEach", "config": {"items": items, "do": body, **config}}
 
 
 async def test_results_stand_in_the_order_of_the_items(runs: Runs, running_worker: RunningWorker) -> None:

@@ -25,12 +25,6 @@ ASK: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    """Runs on the test's own task queue."""
-    return Runs(client, task_queue)
-
-
 async def timed(runs: Runs) -> str:
     """Start a run that Temporal itself ends after a second."""
     run = await runs.client.start_workflow(

@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import Message, Parked, ResolveRequest
 from orchestrator.errors import (
@@ -59,12 +58,6 @@ APPROVE: dict[str, Any] = {
     ],
     "outputs": {"decision": "{{ nodes.review.decision }}", "value": "{{ nodes.review.value }}"},
 }
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    """Runs on the test's own task queue."""
-    return Runs(client, task_queue)
 
 
 async def parks(runs: Runs, definition: dict[str, Any] = PARKS) -> tuple[str, Parked]:
@@ -269,6 +262,7 @@ async def test_a_resume_whose_values_do_not_fit_leaves_the_run_paused(
 
     assert page.status == "paused"
     assert page.events[-1].type == "REJECTED"
+    assert page.events[-1].data["code"] == "REQUEST_INVALID"
     assert page.events[-1].data["message"]
 
 

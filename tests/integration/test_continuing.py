@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import pytest
-from temporalio.client import Client
-
 from orchestrator.contracts import Message, ResolveRequest
 from orchestrator.graph.plan import NodeId
 from tests.integration.conftest import RunningWorker
@@ -12,11 +9,6 @@ from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph
 
 Node = dict[str, Any]
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 async def lives(runs: Runs, run_id: str) -> int:

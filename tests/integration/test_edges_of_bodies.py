@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus
 
 from orchestrator.contracts import Message, ResolveRequest, RunContext, RunRequest
 from orchestrator.errors import NothingAwaitedError
@@ -18,11 +18,6 @@ from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph, model
 
 ANYTHING: Node = {"x": {}}
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from activities.blobs.folder import FolderBlobs
 from orchestrator.contracts import ForkRequest, Message, MigrateRequest, RunRequest
@@ -21,11 +20,6 @@ from tests.integration.graphs import broken, call, child, for_each, shout, ticki
 from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph
 from tests.unit.loopback import Answer, web
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 @contextmanager

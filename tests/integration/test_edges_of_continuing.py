@@ -2,12 +2,9 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Generator
-from threading import Event
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import Message, ResolveRequest
 from orchestrator.graph.plan import NodeId
@@ -15,26 +12,9 @@ from tests.integration.conftest import RunningWorker
 from tests.integration.graphs import Node, broken, call, for_each, shout, sub, ticking
 from tests.integration.running import Runs
 from tests.scenarios import ask, compute, data, edge, graph
-from tests.unit.loopback import Answer, Web, web
+from tests.unit.loopback import Answer, Web
 
 ANYTHING: Node = {"x": {}}
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
-
-
-@pytest.fixture
-def slow() -> Generator[Web]:
-    """A web server that does not answer before the test is over."""
-    hold = Event()
-    with web() as server:
-        server.answers = [Answer(hold=hold)]
-        try:
-            yield server
-        finally:
-            hold.set()
 
 
 def undoable(count: int, last: Node, *more: Node, **rest: Any) -> Node:

@@ -1,12 +1,9 @@
 """Where failing, parking, undoing and cancelling could come apart: at the same time, in loops and bodies, half way."""
 
 import asyncio
-from collections.abc import Generator
-from threading import Event
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import Message, ResolveRequest
 from orchestrator.errors import NotParkedError, OrchestratorError, RequestError
@@ -15,24 +12,7 @@ from tests.integration.conftest import RunningWorker
 from tests.integration.graphs import N, Node, broken, call, for_each, risky, shout, sub
 from tests.integration.running import Runs
 from tests.scenarios import ask, compute, data, edge, graph
-from tests.unit.loopback import Answer, Web, web
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
-
-
-@pytest.fixture
-def slow() -> Generator[Web]:
-    """A web server that does not answer before the test is over."""
-    hold = Event()
-    with web() as server:
-        server.answers = [Answer(hold=hold)]
-        try:
-            yield server
-        finally:
-            hold.set()
+from tests.unit.loopback import Answer, Web
 
 
 async def arrived(runs: Runs, server: Web, count: int = 1) -> None:

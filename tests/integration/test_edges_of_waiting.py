@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import Awaiting, Message, RunRequest
 from orchestrator.errors import AnswerError, MessageError, NothingAwaitedError, OrchestratorError
@@ -13,11 +12,6 @@ from tests.integration.conftest import RunningWorker
 from tests.integration.graphs import Node, shout, sub, ticking
 from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 def question(name: str, **config: Any) -> Node:
@@ -264,3 +258,28 @@ async def test_an_update_sent_with_the_start_waits_for_the_first_question(
         result = await runs.result(run_id)
     assert reply["node"] == "q"
     assert result.outputs == {"said": "early"}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"for": "{{ inputs.given }}"}, "neither `for` nor `until` of `wait` holds anything"),
+        ({"until": "{{ inputs.given }}"}, "neither `for` nor `until` of `wait` holds anything"),
+        ({"for": "{{ inputs.listed }}"}, "`for` must be a duration such as 2h; it is '[1]'"),
+    ],
+)
+async def test_a_wait_for_what_is_no_time_says_so(
+    runs: Runs, running_worker: RunningWorker, config: dict[str, Any], message: str
+) -> None:
+    definition = {
+        "name": "waits",
+        "on_failure": "fail",
+        "inputs": {"given": {"type": ["string", "null"], "default": None}, "listed": {"type": "array", "default": [1]}},
+        "nodes": [{"id": "wait", "type": "Wait", "config": config}],
+    }
+    async with running_worker():
+        result = await runs.run(definition)
+
+    assert result.error is not None
+    assert (result.error.code, result.error.node) == ("NODE_FAILED", "wait")
+    assert message in result.error.message

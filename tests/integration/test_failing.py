@@ -4,33 +4,19 @@ import asyncio
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import ResolveRequest
 from orchestrator.errors import InputError, NotParkedError, RequestError
 from orchestrator.graph.plan import NodeId
 from tests.integration.conftest import RunningWorker
+from tests.integration.graphs import N, Node, shout
 from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph
-
-Node = dict[str, Any]
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 def compute(name: str, expression: str, **rest: Any) -> Node:
     config = {"operation": "expression", "input": {"n": "{{ inputs.n }}"}, "expression": expression}
     return {"id": name, "type": "Transform", "config": config, **rest}
-
-
-def shout(name: str, text: str, **rest: Any) -> Node:
-    return {"id": name, "type": "Transform", "config": {"operation": "uppercase", "input": text}, **rest}
-
-
-N = {"n": {"type": "integer", "default": 0}}
 
 
 async def test_an_error_takes_its_own_way_as_data(runs: Runs, running_worker: RunningWorker) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import ForkRequest, Message, RunRequest, RunResult
 from orchestrator.errors import RequestError
@@ -13,11 +12,6 @@ from tests.integration.running import Runs
 from tests.scenarios import ask, compute, data, edge, graph, model
 
 Node = dict[str, Any]
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 async def fork(runs: Runs, run_id: str, at: str, definition: Any = "", **changes: Any) -> RunResult:

@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.graph.blobs import blob_of, is_blob
+from orchestrator.graph.plan import NodeId
 from tests.integration.conftest import RunningWorker
+from tests.integration.graphs import for_each
 from tests.integration.running import Runs
 from tests.scenarios import data, edge, graph
 from tests.unit.loopback import Answer, Web, web
 
 PATIENCE: dict[str, Any] = {"timeout": "60s"}
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    """Runs on the test's own task queue."""
-    return Runs(client, task_queue)
+PAD = "x" * 100_000
+RESULTS = "{{ nodes.each.results }}"
 
 
 @pytest.fixture
@@ -155,3 +152,62 @@ async def tried_in_vain(runs: Runs, run_id: str) -> bool:
     """Whether an activity of the run has failed because of a blob that is not there."""
     pending = (await runs.handle(run_id).describe()).raw_description.pending_activities
     return any("is not in blob storage" in activity.last_failure.message for activity in pending)
+
+
+async def test_results_of_a_for_each_too_many_to_carry_are_one_stored_value(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    long = "a line of the answer to this item. " * 60
+    nodes = [
+        for_each(
+            "each",
+            "inputs.numbers",
+            [data("say", {"number": "{{ item }}", "text": long})],
+            {"said": "{{ nodes.say.data }}"},
+            concurrency=50,
+        ),
+        transform("numbers", operation="map", expression="item.said.number", input="{{ nodes.each.results }}"),
+        transform("size", operation="expression", expression="size(input)", input="{{ nodes.each.results }}"),
+    ]
+    definition = graph(
+        nodes,
+        edges=[edge("each", "numbers"), edge("each", "size")],
+        inputs={"numbers": {"type": "array"}},
+        outputs={"numbers": "{{ nodes.numbers.result }}", "size": "{{ nodes.size.result }}"},
+    )
+    async with running_worker():
+        run_id = await runs.start(definition, {"numbers": list(range(600))})
+        result = await runs.result(run_id)
+        state = await runs.door.state(run_id)
+
+    assert result.outputs == {"numbers": list(range(600)), "size": 600}
+    output = state.nodes[NodeId("each")].output
+    assert output is not None
+    reference = blob_of(output["results"])
+    assert reference is not None
+    assert (reference.type, output["count"], output["errors"]) == ("array", 600, [])
+    assert reference.size > 1_000_000
+
+
+async def test_stored_results_of_a_for_each_are_whole_though_some_of_them_were_stored_before(
+    runs: Runs, running_worker: RunningWorker
+) -> None:
+    nodes = [
+        for_each(
+            "each",
+            "['x', 'y', 'z', 'x', 'y', 'z']",
+            [transform("make", operation="expression", expression="[1, 2, 3, 4].map(n, input)", input=PAD)],
+            {"made": "{{ nodes.make.result }}", "few": PAD[:90_000], "as": "{{ item }}"},
+        ),
+        transform("tell", operation="map", expression="item['as'] + string(size(item.made))", input=RESULTS),
+    ]
+    definition = graph(nodes, edges=[edge("each", "tell")], outputs={"told": "{{ nodes.tell.result }}"})
+    async with running_worker():
+        run_id = await runs.start(definition)
+        result = await runs.result(run_id)
+        state = await runs.door.state(run_id)
+
+    assert result.outputs == {"told": ["x4", "y4", "z4", "x4", "y4", "z4"]}
+    output = state.nodes[NodeId("each")].output
+    assert output is not None
+    assert is_blob(output["results"])

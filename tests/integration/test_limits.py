@@ -4,18 +4,11 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
 
 from orchestrator.contracts import Message
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph, model
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    """Runs on the test's own task queue."""
-    return Runs(client, task_queue)
 
 
 def router(name: str, *routes: dict[str, Any], otherwise: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from temporalio.client import Client
 
 from activities.blobs import FolderBlobs
 from activities.blobs.moving import bring_in
@@ -28,11 +27,6 @@ from tests.integration.running import Runs
 from tests.scenarios import ask, data, edge, graph, model
 
 LARGE = 200_000
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 class _Web(BaseHTTPRequestHandler):

@@ -4,7 +4,6 @@ import uuid
 from collections import Counter
 from typing import Any
 
-import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -17,11 +16,6 @@ from tests.scenarios import ask, data, edge, graph
 from tests.unit.loopback import Answer, web
 
 Node = dict[str, Any]
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 def post(name: str, url: str, **rest: Any) -> Node:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from orchestrator.contracts import Message, RunResult
@@ -16,12 +16,6 @@ from tests.integration.conftest import RunningWorker
 from tests.integration.running import Runs
 from tests.scenarios import SCENARIOS, ask, data, edge, graph, model
 from tests.unit.loopback import Answer, web
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    """Runs on the test's own task queue."""
-    return Runs(client, task_queue)
 
 
 def http(name: str, url: str, **rest: Any) -> dict[str, Any]:

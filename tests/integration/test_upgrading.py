@@ -4,7 +4,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.compiler import compile_definition
 from orchestrator.contracts import ForkRequest, Message, MigrateRequest, RunContext, RunRequest
@@ -19,11 +18,6 @@ from tests.integration.conftest import RunningWorker
 from tests.integration.graphs import Node, child, for_each
 from tests.integration.running import Runs
 from tests.scenarios import ask, compute, data, edge, graph, model
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 def plan_of(definition: Node) -> Plan:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from orchestrator.contracts import Message
 from orchestrator.errors import AnswerError, NothingAwaitedError
@@ -12,11 +11,6 @@ from tests.integration.running import Runs
 from tests.scenarios import data, edge, graph
 
 Node = dict[str, Any]
-
-
-@pytest.fixture
-def runs(client: Client, task_queue: str) -> Runs:
-    return Runs(client, task_queue)
 
 
 def approval(**config: Any) -> Node:

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,12 +10,13 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import httpx
 from temporalio.testing import ActivityEnvironment
 
 from activities import Dependencies, all_activities
 from activities.blobs import BlobStore, FolderBlobs
 from activities.providers.simulated import Simulated
+from activities.secrets import SECRET_PREFIX, NamedSecrets
+from activities.web import web_client
 from orchestrator.contracts import NodeCall, NodeOutput
 
 
@@ -99,17 +100,22 @@ async def perform(
     *,
     chat: Mapping[str, Any] | None = None,
     http_max_bytes: int = 800_000,
+    allowed: Sequence[str] = ("127.0.0.1",),
+    secrets: NamedSecrets | None = None,
+    secret_hosts: Mapping[str, Sequence[str]] | None = None,
     blobs: BlobStore | None = None,
     environment: ActivityEnvironment | None = None,
 ) -> NodeOutput:
     """Runs the activity of the node's type, as a worker would, with real parts; ``blobs`` if they are to be kept."""
     with tempfile.TemporaryDirectory() as folder:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with web_client(allowed) as client:
             deps = Dependencies(
                 http=client,
                 chat=chat or {"simulated": Simulated()},
                 blobs=blobs or FolderBlobs(Path(folder)),
                 http_max_bytes=http_max_bytes,
+                secrets=secrets or NamedSecrets(SECRET_PREFIX),
+                secret_hosts=secret_hosts or {},
             )
             named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}
             return await (environment or ActivityEnvironment()).run(named[node_call.type], node_call)

@@ -24,6 +24,7 @@ from activities.providers.simulated import Simulated
 from activities.render import render_activity
 from activities.runtime import node_activity, quick_activity, retry_delay
 from orchestrator.contracts import (
+    JOIN_PAGES_ACTIVITY,
     LOAD_PAGE_ACTIVITY,
     MAX_INLINE_BYTES,
     RENDER_ACTIVITY,
@@ -88,7 +89,7 @@ async def test_every_node_type_that_needs_an_activity_has_one_and_no_other_does(
     async with httpx.AsyncClient() as client:
         built = all_activities(Dependencies(http=client, chat={"simulated": Simulated()}, blobs=NO_BLOBS))
     names = {getattr(item, "__temporal_activity_definition").name for item in built}
-    others = {RENDER_ACTIVITY, STORE_PAGE_ACTIVITY, LOAD_PAGE_ACTIVITY}
+    others = {RENDER_ACTIVITY, STORE_PAGE_ACTIVITY, LOAD_PAGE_ACTIVITY, JOIN_PAGES_ACTIVITY}
     assert names == {row.activity for row in NODE_TYPES.values() if row.activity} | others
 
 

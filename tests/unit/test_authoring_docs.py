@@ -20,6 +20,7 @@ from orchestrator.definition.model import (
     RetryModel,
 )
 from orchestrator.node_types import NODE_TYPES
+from orchestrator.node_types.aliases import ALIASES
 from orchestrator.node_types.transform import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +58,24 @@ def test_every_node_type_has_a_section_with_each_field_of_its_config_and_output(
     assert [name for name in [*fields, *(kind.outputs or ())] if f"`{name}`" not in section(type_name)] == []
 
 
-def test_every_operation_of_transform_is_documented() -> None:
-    assert [name for name in OPERATIONS if f"| `{name}` |" not in section("Transform")] == []
+def test_every_operation_of_transform_is_documented_with_its_options_in_its_own_words() -> None:
+    def listed(names: tuple[str, ...]) -> str:
+        return f" {', '.join(f'`{name}`' for name in names)} " if names else " "
+
+    rows = [
+        f"| `{name}` |{listed(operation.needs)}|{listed(operation.takes)}| {operation.summary} |"
+        for name, operation in OPERATIONS.items()
+    ]
+
+    assert [row for row in rows if row not in section("Transform").splitlines()] == []
+
+
+def test_the_other_words_for_node_types_are_documented_all_and_no_others() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|$", PAGE.partition("## Node types")[2].partition("###")[0], re.MULTILINE
+    )
+
+    assert {alias: name for name, words in rows for alias in re.findall(r"\w+", words)} == dict(ALIASES)
 
 
 @pytest.mark.parametrize(

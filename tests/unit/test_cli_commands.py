@@ -22,10 +22,11 @@ from orchestrator.statuses import ListedStatus
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("run", "start", "status", "progress", "result", "state", "list"),
+    *("run", "start", "status", "progress", "watch", "result", "state", "list"),
     *("answer", "send", "approve", "pause", "resume", "resolve", "cancel"),
     *("fork", "check-upgrade", "migrate", "record"),
-    *("validate", "graph", "nodes", "new", "test", "dev", "register", "demo"),
+    *("validate", "graph", "nodes", "new", "test", "dev", "worker", "register", "doctor"),
+    *("codec-server", "encryption-key", "demo", "completion"),
 )
 BAD = "name: bad\nnodes:\n  - {id: a, type: Formt, config: {}}\n  - {id: a, type: Format, config: {tmplate: x}}\n"
 
@@ -58,13 +59,20 @@ def test_help_and_docs_have_the_same_exit_codes(run: Run) -> None:
     assert in_help == in_docs == dict(EXIT_CODES)
 
 
+def test_the_commands_are_these(run: Run) -> None:
+    _, shown, _ = run("--help")
+    listed = shown.partition("Commands:")[2].partition("Examples:")[0]
+
+    assert set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE)) == set(COMMANDS)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_a_line_in_the_docs(run: Run, name: str) -> None:
     code, shown, _ = run(name, "--help")
 
     assert code == 0
     assert f"  orchestrator {name}" in shown
-    assert f"| `{name}" in (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    assert f"| [`{name}" in (ROOT / "docs/cli.md").read_text(encoding="utf-8")
 
 
 def _codes(error: type[OrchestratorError]) -> set[str]:
@@ -77,7 +85,14 @@ def test_every_error_has_a_documented_exit_code() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nonsense",), ("run",), ("list", "--limit", "x"), ("list", "--no-such-option"), ("run", "x", "--max-cost", "1")],
+    [
+        ("nonsense",),
+        ("run",),
+        ("list", "--limit", "x"),
+        ("list", "--no-such-option"),
+        ("run", "x", "--max-price", "1"),
+        ("run", "x", "--max-cost", "-1"),
+    ],
 )
 def test_a_usage_error_is_two_and_says_what_is_wrong(run: Run, arguments: tuple[str, ...]) -> None:
     code, out, err = run(*arguments)

@@ -43,3 +43,11 @@ def test_ending_needs_nothing_of_temporal() -> None:
     done = ended("import orchestrator.leave, sys; print('temporalio' in sys.modules)")
 
     assert done.stdout == "False\n"
+
+
+def test_what_is_left_to_do_is_done_first_and_does_not_change_the_code_when_it_fails() -> None:
+    before = "from orchestrator.leave import before_leaving as before; before(lambda: 1 / 0); before(lambda: print(2))"
+    done = ended(f"{LEAVE} {before}; leave(4)")
+
+    assert (done.returncode, done.stdout) == (4, "done2\n")
+    assert "ZeroDivisionError" in done.stderr

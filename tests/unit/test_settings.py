@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import SettingsError
-from orchestrator.settings import Settings, load_settings, variable_name
+from orchestrator.settings import Settings, load_settings, misspelt, variable_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,10 +110,21 @@ def test_an_env_file_that_is_not_text_is_one_clear_error(tmp_path: Path) -> None
         load_settings()
 
 
+def test_a_variable_that_is_nearly_a_setting_is_one_spelt_wrongly() -> None:
+    given = ["ORCHESTRATOR_MAX_CONCURENT_ACTIVITIES", "ORCHESTRATOR_BLOB_DIR", "ORCHESTRATOR_EXTENSION_MARK", "HOME"]
+
+    assert misspelt(given) == {"ORCHESTRATOR_MAX_CONCURENT_ACTIVITIES": "ORCHESTRATOR_MAX_CONCURRENT_ACTIVITIES"}
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_no_setting_counts_as_another_one_spelt_wrongly(field: str) -> None:
+    assert misspelt([variable_name(field), variable_name(field).lower()]) == {}
+
+
 def test_the_example_file_lists_each_setting_with_its_default_and_a_comment() -> None:
     expected: dict[str, str] = {}
     for name, field in Settings.model_fields.items():
-        shown = "" if field.default is None else str(field.default)
+        shown = "" if field.default is None or field.default in ((), {}) else str(field.default)
         expected[variable_name(name)] = shown.lower() if isinstance(field.default, bool) else shown
 
     assert documented(ROOT / ".env.example") == expected

@@ -6,11 +6,12 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.later import comes_later
-from orchestrator.definition.words import did_you_mean, explain
+from orchestrator.definition.words import did_you_mean, explain, listed
 from orchestrator.errors import Issue, RequestError
 from orchestrator.graph.plan import Path
-from orchestrator.models import MODELS, find_model
+from orchestrator.models import find_model, known_models, provider_names
 from orchestrator.node_types import NODE_TYPES
+from orchestrator.node_types.aliases import ALIASES
 from orchestrator.templating import is_template
 
 __all__ = ["config_fits", "ids_are_unique", "joins_make_sense", "models_are_known", "types_are_known"]
@@ -29,7 +30,7 @@ def types_are_known(draft: Draft) -> Iterator[Issue]:
     """DEF020."""
     for index, node in enumerate(draft.definition.nodes):
         if node.type not in NODE_TYPES:
-            hint = comes_later(node.type) or did_you_mean(node.type, NODE_TYPES)
+            hint = comes_later(node.type) or did_you_mean(node.type, (*NODE_TYPES, *ALIASES))
             yield draft.issue("DEF020", (*draft.node_path(index), "type"), f"No node type is named `{node.type}`", hint)
 
 
@@ -83,6 +84,14 @@ def joins_make_sense(draft: Draft) -> Iterator[Issue]:
             yield draft.issue("DEF040", (*draft.node_path(index), "cancel_others"), message)
 
 
+def _model_hint(name: str) -> str:
+    provider, slash, _ = name.partition("/")
+    if slash:
+        names = listed(f"`{known}`" for known in sorted(provider_names()))
+        return f"No provider `{provider}` is installed here; there are {names}."
+    return f"Write `openai/{name}` for a model that is not in the list."
+
+
 def models_are_known(draft: Draft) -> Iterator[Issue]:
     """DEF024."""
     for index, node in enumerate(draft.definition.nodes):
@@ -92,6 +101,6 @@ def models_are_known(draft: Draft) -> Iterator[Issue]:
         try:
             find_model(name)
         except RequestError:
-            hint = did_you_mean(name, MODELS) or f"Write `openai/{name}` for a model that is not in the list."
+            hint = did_you_mean(name, known_models()) or _model_hint(name)
             path = (*draft.node_path(index), "config", "model")
             yield draft.issue("DEF024", path, f"No model is named `{name}`", hint)

@@ -5,12 +5,12 @@ from typing import Final
 
 from orchestrator.contracts import RunContext
 from orchestrator.definition.draft import Draft
-from orchestrator.definition.inputs import always_there
 from orchestrator.definition.references import Place, Read, places, read
 from orchestrator.definition.rules.timing import guard, is_route, node_reference, undone_by, unknown_field
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import ExpressionError, ExpressionSyntaxError, Issue, TemplateError
 from orchestrator.graph.expressions import parser, references
+from orchestrator.graph.inputs import always_there
 from orchestrator.templating import is_template
 
 __all__ = ["texts_are_sound"]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from orchestrator.definition.draft import Draft
-from orchestrator.definition.inputs import input_schema
 from orchestrator.definition.words import did_you_mean, kind
 from orchestrator.errors import InputError, Issue, TemplateError
 from orchestrator.graph.channels import REDUCERS, fits
+from orchestrator.graph.inputs import input_schema
 from orchestrator.graph.plan import Path
 from orchestrator.graph.schema import check_schema, problems
 from orchestrator.node_types import NODE_TYPES

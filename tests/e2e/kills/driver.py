@@ -3,10 +3,11 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
@@ -16,12 +17,14 @@ from orchestrator.contracts import WORKFLOW_TYPE, RunRequest, RunResult
 from orchestrator.errors import WorkerMissingError
 from tests.e2e.kills.far_side import Answer, FarSide, Room
 from tests.e2e.kills.people import Act, Scene
-from tests.e2e.kills.story import Tried, cuts, events_so_far, name_of, tries, until
+from tests.e2e.kills.story import Tried, cuts, events_so_far, name_of, story, tries, until
 from tests.e2e.kills.workers import Nursery, WorkerProcess
 
 __all__ = ["Case", "Death", "End", "Stage", "killed_at_every_step"]
 
+Found = TypeVar("Found")
 PATIENCE_S = 60.0
+"""A run in which nothing happens for so long is stuck. How long it takes as a whole is up to the machine."""
 _AT_ONCE = 24
 _TASK_TIMEOUT = timedelta(seconds=2)
 """Temporal waits so long, 10 s unless told otherwise, for a worker that died within a workflow task."""
@@ -30,6 +33,7 @@ _IMPATIENT = {
     "ORCHESTRATOR_STICKY_TIMEOUT": "1",
     "ORCHESTRATOR_GRACEFUL_SHUTDOWN_TIMEOUT": "10",
     "ORCHESTRATOR_LOG_FORMAT": "json",
+    "ORCHESTRATOR_HTTP_ALLOW_PRIVATE": "127.0.0.1",
 }
 
 
@@ -160,17 +164,13 @@ async def _tried(stage: Stage, case: Case, death: Death | None) -> Trial:
     people = asyncio.create_task(_live(case, scene))
     ending = asyncio.create_task(_ended(scene))
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with _moving(stage, scene, f"{death}, {worker.log}"):
             tasks = {task for task in (people, ending, murder) if task is not None}
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             await people
             result = await ending
             survivor, behind, in_flight = (await murder) if murder else (worker, None, frozenset[str]())
             await _check_events(scene)
-    except TimeoutError as error:
-        told = [name_of(event) for event in (await events_so_far(stage.client, scene.run))[-8:]]
-        message = f"{scene.run} did not end, {death}, last {told}, deeds {scene.room.done}, {worker.log}"
-        raise AssertionError(message) from error
     finally:
         for task in (people, ending, murder):
             if task is not None:
@@ -189,13 +189,39 @@ async def _tried(stage: Stage, case: Case, death: Death | None) -> Trial:
     return Trial(end, scene.room, history, await tries(stage.client, scene.run), behind, in_flight)
 
 
+@asynccontextmanager
+async def _moving(stage: Stage, scene: Scene, about: str) -> AsyncGenerator[None]:
+    """Ends the block with an error once nothing has happened in the run for a long time."""
+    try:
+        async with asyncio.timeout(PATIENCE_S) as patience:
+            watch = asyncio.create_task(_watch(stage, scene, patience))
+            try:
+                yield
+            finally:
+                watch.cancel()
+    except TimeoutError as error:
+        told = [name_of(event) for event in (await events_so_far(stage.client, scene.run))[-8:]]
+        message = f"nothing happens any more in {scene.run}, {about}, last {told}, deeds {scene.room.done}"
+        raise AssertionError(message) from error
+
+
+async def _watch(stage: Stage, scene: Scene, patience: asyncio.Timeout) -> None:
+    async for _ in story(stage.client, scene.run, live=True):
+        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
+
+
 async def _ended(scene: Scene) -> RunResult:
     """Wait for the end of a run. What it tells of itself is the same for every way to end."""
     await scene.door.result(scene.run)
+    return (await _answered(lambda: scene.door.state(scene.run))).result
+
+
+async def _answered(ask: Callable[[], Awaitable[Found]]) -> Found:
+    """Ask until a worker answers: the last one was killed, and the next one is on its way."""
     while True:
         try:
-            return (await scene.door.state(scene.run)).result
-        except WorkerMissingError:  # it was killed, and the next one is on its way
+            return await ask()
+        except WorkerMissingError:
             continue
 
 
@@ -229,7 +255,7 @@ async def _murder(
 
 async def _check_events(scene: Scene) -> None:
     """Events are numbered without gaps, and no visit has completed twice."""
-    page = await scene.door.progress(scene.run, limit=1000)
+    page = await _answered(lambda: scene.door.progress(scene.run, limit=1000))
     assert [event.seq for event in page.events] == list(range(1, len(page.events) + 1))
     completed = Counter((event.node, event.visit) for event in page.events if event.type == "COMPLETED")
     assert set(completed.values()) <= {1}, completed

@@ -12,8 +12,6 @@ from typing import Any
 
 __all__ = ["Answer", "Deed", "FarSide", "Room", "far_side"]
 
-_PATIENCE_S = 60.0
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -119,7 +117,7 @@ class Room:
         return answer
 
     async def _until(self, holds: Any) -> None:
-        async with asyncio.timeout(_PATIENCE_S), self._change:
+        async with self._change:
             await self._change.wait_for(holds)
 
 

@@ -44,12 +44,22 @@ class Tried:
 async def story(client: Client, run: str, *, live: bool) -> AsyncGenerator[HistoryEvent]:
     """The events of a run, over continue-as-new; ``live`` waits for those to come, until it has ended."""
     execution: str | None = await _first(client, run)
+    seen = 0
     while execution is not None:
         handle: Any = client.get_workflow_handle(run, run_id=execution)
-        execution = None
-        async for event in handle.fetch_history_events(wait_new_event=live):
-            yield event
-            execution = event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id or None
+        following: str | None = None
+        try:
+            async for event in handle.fetch_history_events(wait_new_event=live):
+                if event.event_id > seen:
+                    seen = event.event_id
+                    yield event
+                following = event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id or None
+        except RPCError as error:
+            # A server with much to do gives up a long poll: that says nothing of the run.
+            if error.status != RPCStatusCode.DEADLINE_EXCEEDED:
+                raise
+            continue
+        execution, seen = following, 0
 
 
 async def until(client: Client, run: str, holds: Callable[[HistoryEvent], bool]) -> bool:

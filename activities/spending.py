@@ -1,0 +1,157 @@
+"""Pays for model calls: the worst case is set aside before, and what the provider reports is booked after.
+
+See docs/budgets.md for what is promised, and docs/decisions/0016-money-is-set-aside-first.md for why it is done so.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.budgets import Budget, caps_for
+from orchestrator.contracts import NodeCall
+from orchestrator.errors import PriceUnknownError, ProviderError, StorageUnavailableError
+from orchestrator.models import Cost, ModelInfo, Price, cost_of, dollars
+from storage import Booking, Cap, EntryKey, Ledger, open_storage
+
+__all__ = ["Bill", "Purse"]
+
+_TURN_TOKENS = 16
+"""What a message takes beside its text: at most some marks and its role."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Bill:
+    """What one call takes, filled in by whoever makes it. ``cost_usd`` is known afterwards, if there is a price."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class Purse:
+    """The money of a worker's runs.
+
+    Args:
+        storage: Address of the database of the ledger, opened when money is first spent; none: nothing can be spent.
+        budgets: Caps beside those of the runs.
+        otherwise: The price of models that nobody knows one for; none: a call that a cap concerns is refused.
+    """
+
+    def __init__(
+        self,
+        storage: str | None = None,
+        budgets: Sequence[Budget] = (),
+        otherwise: Price | None = None,
+    ) -> None:
+        self._url = storage
+        self._budgets = budgets
+        self._otherwise = otherwise
+        self._stack = AsyncExitStack()
+        self._ledger: Ledger | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def paying(
+        self, model: ModelInfo, texts: Sequence[str], most_output: int | None, call: NodeCall, *, number: int = 1
+    ) -> AsyncGenerator[Bill]:
+        """Set the worst case of a call aside, have it made in the block, and book what its bill says.
+
+        Where the block fails, what was set aside is given back, or booked if the provider may have charged.
+
+        Args:
+            model: Who is asked.
+            texts: What it is asked, message by message.
+            most_output: Tokens of the answer at most; none: as many as the model can write.
+            call: The visit it is for.
+            number: Counts the calls of one attempt.
+
+        Raises:
+            BudgetExceededError: It might pass a cap.
+            PriceUnknownError: A cap concerns it, and nobody knows what it may cost.
+            StorageUnavailableError: The ledger is away, so nothing is spent.
+        """
+        account = call.account
+        caps = caps_for(account, self._budgets) if account else []
+        cost = self._cost(model, caps)
+        if account is None or cost is None:
+            yield Bill()
+            return
+        ledger = await self._ledger_of()
+        most_in = model.estimated_tokens(*texts) + _TURN_TOKENS * (len(texts) + 1)
+        amount = cost(most_in, _most_output(model, most_output, caps))
+        key = EntryKey(
+            first_run_id=call.first_run_id,
+            node=call.node,
+            visit=call.visit,
+            run_id=account.run_id,
+            try_=account.try_,
+            attempt=activity.info().attempt,
+            call=number,
+        )
+        reservation = await ledger.reserve(key, amount, caps, provider=model.provider, model=model.name)
+        for scope in reservation.over_soft:
+            _log.warning("the budget of %s is over its soft limit", scope)
+        bill = Bill()
+        try:
+            yield bill
+        except ProviderError as error:
+            await (ledger.book(key) if error.may_have_charged else ledger.release(key))
+            raise
+        except BaseException:
+            # Cancelled, or a fault of ours: the provider may have done its work.
+            await asyncio.shield(ledger.book(key))
+            raise
+        try:
+            await ledger.settle(key, _booking(bill, cost, amount))
+        except StorageUnavailableError as error:
+            # An attempt that failed here would be paid for again. What was set aside stays so until it is reconciled.
+            _log.warning("a call of %s was paid for and cannot be settled: %s", model.name, error.message)
+
+    async def close(self) -> None:
+        """Closes the ledger, if it was opened."""
+        self._ledger = None
+        await self._stack.aclose()
+
+    def _cost(self, model: ModelInfo, caps: Sequence[Cap]) -> Cost | None:
+        try:
+            return cost_of(model, otherwise=self._otherwise)
+        except PriceUnknownError:
+            if any(cap.hard is not None for cap in caps):
+                raise
+            return None
+
+    async def _ledger_of(self) -> Ledger:
+        async with self._opening:
+            if self._ledger is None:
+                if self._url is None:
+                    raise StorageUnavailableError("this worker has no storage, so it cannot spend money")
+                self._ledger = Ledger(await self._stack.enter_async_context(open_storage(self._url)))
+            return self._ledger
+
+
+def _most_output(model: ModelInfo, asked: int | None, caps: Sequence[Cap]) -> int:
+    most = asked if asked is not None else model.most_output
+    if "embed" in model.abilities and len(model.abilities) == 1:
+        return 0
+    if most is None and any(cap.hard is not None for cap in caps):
+        raise PriceUnknownError(
+            f"nobody knows how much the model {model.name!r} may write: give the node `max_tokens`, or the model "
+            "`most_output` in the file of ORCHESTRATOR_MODELS_FILE",
+            details={"model": model.name},
+        )
+    return most or 0
+
+
+def _booking(bill: Bill, cost: Cost, reserved: int) -> Booking:
+    if bill.input_tokens is None or bill.output_tokens is None:
+        # It did not say what it took; no less than what was set aside is safe.
+        amount = reserved
+    else:
+        amount = cost(bill.input_tokens, bill.output_tokens)
+    bill.cost_usd = float(dollars(amount))
+    return Booking(amount=amount, input_tokens=bill.input_tokens or 0, output_tokens=bill.output_tokens or 0)

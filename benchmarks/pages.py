@@ -1,0 +1,14 @@
+"""Where the docs keep what was measured: the page, and the marks of its blocks."""
+
+from benchmarks.fleet import ROOT
+
+__all__ = ["FIGURES", "PAGE", "ROLLOVER", "SOAK", "UPGRADE"]
+
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+FIGURES, ROLLOVER, SOAK, UPGRADE = (_marks(name) for name in ("figures", "rollover", "soak", "upgrade"))

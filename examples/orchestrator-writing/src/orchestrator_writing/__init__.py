@@ -1,0 +1,1 @@
+"""Node types for texts, and models of this machine."""

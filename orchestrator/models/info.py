@@ -1,0 +1,68 @@
+"""What is known of a model, and what it costs."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+from typing import Literal
+
+__all__ = ["NANO", "Ability", "ModelInfo", "Price", "TokenEstimate", "nano"]
+
+NANO = 1_000_000_000
+"""Nano-dollars in a dollar: money is counted in whole ones, which add up exactly."""
+_MILLION = 1_000_000
+
+Ability = Literal["stream", "json", "tools", "embed"]
+TokenEstimate = Literal["bytes", "characters"]
+"""How tokens are estimated before a call: ``bytes`` is never too few, since a token is at least one byte of UTF-8;
+``characters`` counts one for every four, which is close for English."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in dollars, and the day from which that holds, if it is known."""
+
+    input: Decimal
+    output: Decimal
+    since: date | None = None
+
+    def cost(self, input_tokens: int, output_tokens: int) -> int:
+        """Nano-dollars, rounded up."""
+        return nano((self.input * input_tokens + self.output * output_tokens) / _MILLION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model: the ``name`` a definition uses, its ``provider``, and the name that provider knows it by.
+
+    ``limit_field`` is what the provider calls the most tokens to write; OpenAI's own reasoning models have
+    another name for it than everybody else. ``window`` is the most tokens of a question, with the answer where the
+    provider counts both; ``most_output`` the most of an answer. None of either: it is not known.
+    """
+
+    name: str
+    provider: str
+    wire_name: str
+    limit_field: str = "max_tokens"
+    window: int | None = None
+    most_output: int | None = None
+    abilities: frozenset[Ability] = frozenset(("stream", "json", "tools"))
+    estimate: TokenEstimate = "bytes"
+    prices: tuple[Price, ...] = ()
+    """Of our own registry or the setting, the oldest first; empty: they are looked up by provider and name."""
+    retired: bool = False
+
+    def own_price(self, on: date) -> Price | None:
+        """The price of the registry that holds on a day; none if it has none."""
+        held = [price for price in self.prices if price.since is None or price.since <= on]
+        return held[-1] if held else next(iter(self.prices), None)
+
+    def estimated_tokens(self, *texts: str) -> int:
+        """How many tokens texts take, by the strategy of the model."""
+        if self.estimate == "bytes":
+            return sum(len(text.encode()) for text in texts)
+        return sum(-(-len(text) // 4) for text in texts)
+
+
+def nano(dollars: Decimal) -> int:
+    """Dollars in whole nano-dollars, rounded up: a cap is kept also by what does not come out even."""
+    return int((dollars * NANO).to_integral_value(ROUND_CEILING))

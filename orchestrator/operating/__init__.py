@@ -1,0 +1,1 @@
+"""What makes a worker fit to be operated: its metrics, health, version and traces."""

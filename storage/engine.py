@@ -1,0 +1,176 @@
+"""Opens the database, and brings its tables to this release."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from orchestrator.errors import SettingsError, StorageUnavailableError
+
+__all__ = ["Storage", "open_storage"]
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK: Final = 0x6F72_6368_6573_7472
+"""Of PostgreSQL's advisory locks, ours: several workers may start at once, and one of them migrates."""
+_ALONE: Final = threading.Lock()
+_BUSY_MS: Final = 10_000
+_CONNECT_S: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Storage:
+    """An open database."""
+
+    engine: AsyncEngine
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[AsyncConnection]:
+        """A transaction that writes: committed at the end of the block, rolled back by an error.
+
+        Raises:
+            StorageUnavailableError: The database is away, busy for too long, or refused.
+        """
+        with _in_our_words():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection that only reads.
+
+        Raises:
+            StorageUnavailableError: The database is away, or refused.
+        """
+        with _in_our_words():
+            async with self.engine.connect() as connection:
+                # Without a transaction nobody waits: SQLite's would be one that writes.
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+class _in_our_words:  # noqa: N801 - reads as the phrase it is
+    """Says of an error of the database what it means; neither address nor values are in it."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, DBAPIError):
+            raise StorageUnavailableError(f"the storage refused: {_brief(error.orig)}") from None
+        if isinstance(error, (SQLAlchemyError, OSError, TimeoutError)):
+            raise StorageUnavailableError(f"the storage cannot be reached: {_brief(error)}") from None
+
+
+def _brief(error: BaseException | None) -> str:
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first[:200]}" if first else type(error).__name__
+
+
+@asynccontextmanager
+async def open_storage(url: str, *, pool: int = 10) -> AsyncGenerator[Storage]:
+    """The database at ``url``, with the tables of this release; closed at the end of the block.
+
+    Args:
+        url: ``sqlite:///path/to/file.db`` or ``postgresql://user:password@host/name``.
+        pool: Connections kept open at most.
+
+    Raises:
+        SettingsError: ``url`` cannot be used, or the database was migrated by a newer release.
+        StorageUnavailableError: It cannot be reached.
+    """
+    engine = _engine(url, pool)
+    try:
+        await asyncio.to_thread(_migrate_alone, url)
+        yield Storage(engine)
+    finally:
+        await engine.dispose()
+
+
+def _migrate_alone(url: str) -> None:
+    """Migrate in an event loop of its own, one at a time: Alembic keeps what it works on in globals."""
+    with _ALONE:
+        asyncio.run(_migrated(_engine(url, 1)))
+
+
+async def _migrated(engine: AsyncEngine) -> None:
+    try:
+        async with Storage(engine).writing() as connection:
+            await connection.run_sync(_migrate)
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: str, pool: int) -> AsyncEngine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError("ORCHESTRATOR_STORAGE_URL is no address of a database") from None
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise SettingsError("ORCHESTRATOR_STORAGE_URL begins with neither sqlite:/// nor postgresql://")
+    parsed = parsed.set(drivername=driver)
+    if driver == "postgresql+asyncpg":
+        return create_async_engine(
+            parsed,
+            hide_parameters=True,
+            pool_size=pool,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"timeout": _CONNECT_S},
+        )
+    if not parsed.database or parsed.database == ":memory:":
+        raise SettingsError("ORCHESTRATOR_STORAGE_URL names no file; write sqlite:///path/to/file.db")
+    try:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the folder of {parsed.database} cannot be made: {error.strerror}") from None
+    engine = create_async_engine(parsed, hide_parameters=True, pool_size=pool, max_overflow=0)
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    """Readers do not wait for writers, writers wait for each other, and Python's driver begins nothing by itself."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for statement in (f"PRAGMA busy_timeout = {_BUSY_MS}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"):
+        cursor.execute(statement)
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # Taken at the beginning: a reader that became a writer would be refused at once, whatever the patience.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _migrate(connection: Connection) -> None:
+    # Here, because every start of a worker would pay for it, and few ever open the storage.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise SettingsError(
+            f"the storage was migrated by another release than this one: {error}; use that release, or a newer one"
+        ) from None

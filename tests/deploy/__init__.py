@@ -1,0 +1,1 @@
+"""What is needed to run the platform elsewhere, checked without Docker and Kubernetes."""

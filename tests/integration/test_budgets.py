@@ -1,0 +1,230 @@
+"""Runs that pay for model calls: what they cost, and caps that hold."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from activities.budgets import Budget
+from orchestrator.contracts import ResolveRequest, RunContext, RunRequest
+from orchestrator.settings import load_settings
+from storage import Ledger, Standing, open_storage
+from tests.integration.conftest import RunningWorker
+from tests.integration.running import Runs
+from tests.unit.loopback import Answer, Web, web
+
+# 1,000 tokens in and 500 out of gpt-4o-mini cost 0.15 $ and 0.60 $ a million: 0.00045 $.
+COST_USD = 0.00045
+COST = 450_000
+
+
+def completion(prompt: int = 1000, answer: int = 500) -> dict[str, Any]:
+    return {
+        "model": "gpt-4o-mini-2024-07-18",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer},
+    }
+
+
+@pytest.fixture
+def site() -> Generator[Web]:
+    with web() as found:
+        found.answers = [Answer(body=completion())]
+        yield found
+
+
+@pytest.fixture
+def paid(site: Web) -> dict[str, Any]:
+    """Settings of a worker that asks ``site``."""
+    return {"openai_api_key": SecretStr("sk-test"), "openai_base_url": f"{site.url}/v1"}
+
+
+def ask(node: str = "ask", **config: Any) -> dict[str, Any]:
+    usual = {"model": "gpt-4o-mini", "prompt": "x" * 952, "max_tokens": 500}
+    return {"id": node, "type": "ModelInvoke", "config": {**usual, **config}, "retry": {"max_attempts": 1}}
+
+
+def talk(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "talk", "nodes": list(nodes), "outputs": {}, **more}
+
+
+def many(count: int, concurrency: int) -> dict[str, Any]:
+    """A question for each of ``count`` items; what is refused is collected."""
+    return talk(
+        {
+            "id": "all",
+            "type": "ForEach",
+            "config": {
+                "items": "inputs.items",
+                "concurrency": concurrency,
+                "on_item_error": "collect",
+                "max_items": count,
+                "do": {"nodes": [ask() | {"on_failure": "fail"}], "outputs": {"text": "{{ nodes.ask.text }}"}},
+            },
+        },
+        inputs={"items": {"type": "array", "default": list(range(count))}},
+        limits={"max_parallel": concurrency, "steps": 10_000},
+    )
+
+
+async def standing(folder: Path, scope: str) -> Standing:
+    async with open_storage(f"sqlite:///{folder / 'storage.db'}") as storage:
+        return await Ledger(storage).standing(scope)
+
+
+async def purse_of(runs: Runs, run_id: str) -> str:
+    description = await runs.handle(run_id).describe()
+    return f"run:{description.raw_description.workflow_execution_info.first_run_id or description.run_id}"
+
+
+async def test_a_result_says_what_the_calls_cost(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], tmp_path: Path
+) -> None:
+    async with running_worker(**paid):
+        run_id = await runs.start(talk(ask("one"), ask("two")))
+        result = await runs.result(run_id)
+
+    assert result.cost_usd == pytest.approx(2 * COST_USD)
+    assert result.usage.input_tokens == 2000
+    assert await standing(tmp_path, await purse_of(runs, run_id)) == Standing(spent=2 * COST, reserved=0)
+
+
+async def test_a_call_that_might_pass_the_cap_is_not_made_and_the_run_waits_with_the_figures(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web
+) -> None:
+    async with running_worker(**paid):
+        run_id = await runs.start(talk(ask("one"), ask("two", max_tokens=2000), limits={"cost_usd": 0.001}))
+        (parked,) = await runs.parks(run_id)
+        assert parked.error.code == "BUDGET_EXCEEDED"
+        assert parked.node == "two"
+        assert parked.error.details["cap_usd"] == 0.001
+        assert parked.error.details["asked_usd"] > 0.0012
+        assert len(site.seen) <= 1
+
+        await runs.door.resolve(run_id, ResolveRequest(action="retry", config={"max_tokens": 100}))
+        result = await runs.result(run_id)
+
+    assert result.status == "completed"
+    assert len(site.seen) == 2
+
+
+async def test_two_hundred_calls_at_once_never_pass_a_cap(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web, tmp_path: Path
+) -> None:
+    async with running_worker(**paid):
+        run_id = await runs.start(many(200, 50), cost_usd=100 * COST_USD)
+        result = await runs.result(run_id)
+
+    served = len(site.seen)
+    assert result.status == "completed", result.error
+    assert result.cost_usd == pytest.approx(served * COST_USD)
+    assert await standing(tmp_path, await purse_of(runs, run_id)) == Standing(spent=served * COST, reserved=0)
+    # Who is refused while others are under way, is refused for what those may cost.
+    assert 50 < served <= 100
+
+
+async def test_a_child_run_spends_its_parents_money(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], worker_settings: Any, site: Web
+) -> None:
+    (worker_settings.definitions_dir / "inner.yaml").write_text(
+        """\
+name: inner
+on_failure: fail
+nodes:
+  - {id: ask, type: ModelInvoke, config: {model: gpt-4o-mini, prompt: "Hello?", max_tokens: 500}}
+outputs: {}
+"""
+    )
+    child = {"id": "child", "type": "Subworkflow", "config": {"definition": "inner", "mode": "child"}}
+    definition = talk(
+        ask("one"),
+        child | {"on_failure": "fail"},
+        edges=[{"from": "one", "to": "child"}],
+        limits={"cost_usd": COST_USD + 0.0001},
+    )
+    async with running_worker(**paid):
+        result = await runs.run(definition)
+
+    assert result.error is not None
+    assert "the budget of run:" in result.error.message
+    assert len(site.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "spent"),
+    [
+        (Answer(status=429, body={"error": {"message": "slow down"}}), 0),
+        (Answer(status=500), 0),
+        (Answer(body="not JSON at all"), None),
+        (Answer(body={**completion(), "usage": None}), None),
+    ],
+    ids=["too many", "a fault", "unreadable", "usage unknown"],
+)
+async def test_what_may_have_been_charged_is_booked_and_the_rest_given_back(
+    runs: Runs,
+    running_worker: RunningWorker,
+    paid: dict[str, Any],
+    site: Web,
+    tmp_path: Path,
+    answer: Answer,
+    spent: int | None,
+) -> None:
+    site.answers = [answer]
+    async with running_worker(**paid):
+        run_id = await runs.start(talk(ask(), on_failure="fail"))
+        await runs.result(run_id)
+
+    found = await standing(tmp_path, await purse_of(runs, run_id))
+    # The worst case: a token for each of 952 characters and 32 for the messages, and all that may be written.
+    assert found == Standing(spent=(952 + 32) * 150 + 500 * 600 if spent is None else spent, reserved=0)
+
+
+async def test_a_tenants_day_has_a_cap_of_its_own(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web, tmp_path: Path
+) -> None:
+    budgets = tmp_path / "budgets.yaml"
+    budgets.write_text(f"budgets: [{{per: tenant, each: day, hard_usd: {COST_USD + 0.0001}}}]\n")
+
+    async def run(tenant: str) -> str | None:
+        request = RunRequest(definition=talk(ask(), on_failure="fail"), context=RunContext(tenant=tenant))
+        result = await runs.result(await runs.door.start(request, f"{runs.task_queue}-{tenant}-{len(site.seen)}"))
+        return result.error.code if result.error else None
+
+    async with running_worker(**paid, budgets_file=budgets):
+        assert [await run("acme"), await run("acme"), await run("other")] == [None, "BUDGET_EXCEEDED", None]
+
+
+async def test_without_a_price_a_cap_refuses_and_no_cap_says_that_the_cost_is_not_known(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any]
+) -> None:
+    unknown = talk(ask(model="openai/of-our-own"), on_failure="fail")
+    async with running_worker(**paid):
+        free = await runs.run(unknown)
+        capped = await runs.run(unknown, cost_usd=1.0)
+    assert (free.status, free.cost_usd) == ("completed", None)
+    assert capped.error is not None
+    assert capped.error.code == "PRICE_UNKNOWN"
+    assert "ORCHESTRATOR_UNKNOWN_PRICE" in capped.error.message
+
+    async with running_worker(**paid, unknown_price=load_settings(unknown_price="1/2").unknown_price):
+        priced = await runs.run(unknown, cost_usd=1.0)
+    assert priced.cost_usd == pytest.approx(0.002)
+
+
+async def test_without_its_ledger_nothing_is_spent(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web
+) -> None:
+    async with running_worker(**paid, storage_url=SecretStr("postgresql://root:hidden@127.0.0.1:1/away")):
+        result = await runs.run(talk(ask(), on_failure="fail"))
+
+    assert result.error is not None
+    assert result.error.code == "STORAGE_UNAVAILABLE"
+    assert "hidden" not in result.error.message
+    assert site.seen == []
+
+
+def test_a_budget_has_to_cap_something() -> None:
+    with pytest.raises(ValueError, match="give hard_usd, soft_usd or both"):
+        Budget(per="tenant")

@@ -1,0 +1,32 @@
+"""Files that settings name: each wrong one is said with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.budgets import read_budgets
+from orchestrator.errors import SettingsError
+from orchestrator.models.reading import read_models
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"budgets: [{per: tenant}]", "budgets.0 of the budgets in .*: Value error, give hard_usd, soft_usd or both"),
+        (b"budgets: [{per: nobody, hard_usd: 1}]", "budgets.0.per of the budgets in"),
+        (b"budgets: [", "are not YAML"),
+        (b"\xff", "cannot be read: it is not UTF-8 text"),
+        (b"- 1", "the whole of the budgets in"),
+    ],
+)
+def test_a_wrong_file_of_budgets_is_said_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "budgets.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=message):
+        read_budgets(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"the models in .*none\.yaml cannot be read: No such file"):
+        read_models(tmp_path / "none.yaml")
