@@ -27,9 +27,13 @@ OrchestratorError
 ├── SettingsError
 └── ProviderError               an outside system
     ├── ProviderRejectedError
+    │   ├── ContextTooLongError
+    │   └── ContentFilteredError
     ├── ProviderAuthError
     ├── ProviderRateLimitedError
     └── ProviderUnavailableError
+        ├── ProviderOverloadedError
+        └── ProviderTimeoutError
 """
 
 import json
@@ -40,6 +44,8 @@ from typing import ClassVar
 __all__ = [
     "AnswerError",
     "BudgetExceededError",
+    "ContentFilteredError",
+    "ContextTooLongError",
     "DefinitionError",
     "DefinitionNotFoundError",
     "ExpiredError",
@@ -59,8 +65,10 @@ __all__ = [
     "PriceUnknownError",
     "ProviderAuthError",
     "ProviderError",
+    "ProviderOverloadedError",
     "ProviderRateLimitedError",
     "ProviderRejectedError",
+    "ProviderTimeoutError",
     "ProviderUnavailableError",
     "RejectedError",
     "RequestError",
@@ -344,6 +352,30 @@ class ProviderUnavailableError(ProviderError):
 
     code = "PROVIDER_UNAVAILABLE"
     retryable = True
+
+
+class ProviderOverloadedError(ProviderUnavailableError):
+    """The provider has more to do than it can; it is the same for everybody who asks."""
+
+    code = "PROVIDER_OVERLOADED"
+
+
+class ProviderTimeoutError(ProviderUnavailableError):
+    """The provider did not answer in time."""
+
+    code = "PROVIDER_TIMEOUT"
+
+
+class ContextTooLongError(ProviderRejectedError):
+    """The question, with the room for its answer, is longer than the model's window."""
+
+    code = "CONTEXT_TOO_LONG"
+
+
+class ContentFilteredError(ProviderRejectedError):
+    """The provider refuses this content, of the question or of the answer."""
+
+    code = "CONTENT_FILTERED"
 
 
 class StorageUnavailableError(OrchestratorError):

@@ -1,24 +1,63 @@
-"""What a model provider is: one question in, one answer out."""
+"""What a model provider is: it answers a conversation, at once or as it writes, and turns text into vectors."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
-__all__ = ["ChatProvider", "ChatReply", "ChatRequest", "Turn"]
+__all__ = [
+    "ChatProvider",
+    "ChatReply",
+    "ChatRequest",
+    "EmbedReply",
+    "EmbedRequest",
+    "FinishReason",
+    "ModelProvider",
+    "Tool",
+    "ToolCall",
+    "Turn",
+]
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+"""Why a model stopped: it was done, it may write no more, it wants tools called, or its provider cut it off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Something a model may ask to have done. ``parameters`` is the JSON Schema of its arguments, an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """What a model wants done; ``id`` is what the answer to it refers to."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation."""
+    """One message of a conversation.
 
-    role: Literal["system", "user", "assistant"]
+    ``tool_calls``: what the assistant wanted done. ``tool_call_id``: which of these a ``tool`` message answers.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """A conversation to continue. ``model`` is the provider's own name.
 
-    ``max_tokens`` limits what it writes; ``limit_field`` is what the provider calls that limit.
+    ``max_tokens`` limits what it writes; ``limit_field`` is what the provider calls that limit. ``schema`` is the JSON
+    Schema that the answer has to fit; a provider holds the model to it as well as it can, and the caller checks.
     """
 
     model: str
@@ -26,22 +65,47 @@ class ChatRequest:
     temperature: float | None = None
     max_tokens: int | None = None
     limit_field: str = "max_tokens"
+    schema: Mapping[str, Any] | None = None
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatReply:
-    """The continuation, who wrote it, and what it took in tokens. ``simulated``: no model was asked."""
+    """The continuation, who wrote it, and what it took in tokens; 0 of both: the provider did not say.
+
+    ``simulated``: no model was asked.
+    """
 
     text: str
     model: str
-    finish_reason: str
+    finish_reason: FinishReason
     input_tokens: int
     output_tokens: int
+    tool_calls: tuple[ToolCall, ...] = field(default=())
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedRequest:
+    """Texts to turn into vectors, one each. ``dimensions``: how long they are to be; none: as the model has them."""
+
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedReply:
+    """The vectors, in the order of the texts, and what they took; 0 tokens: the provider did not say."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    model: str
+    input_tokens: int
     simulated: bool = False
 
 
 class ChatProvider(Protocol):
-    """Asks a model."""
+    """The least that a provider of an installed package is."""
 
     @property
     def name(self) -> str:
@@ -53,5 +117,27 @@ class ChatProvider(Protocol):
 
         Raises:
             ProviderError: In the class that says whether asking again can help.
+        """
+        ...
+
+
+class ModelProvider(ChatProvider, Protocol):
+    """Asks models."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        """The model's answer as it writes: pieces of its text, none empty, and at the end the whole reply, once.
+
+        The pieces joined are the reply's text. Whoever stops reading closes it, and with it the connection.
+
+        Raises:
+            ProviderError: As ``complete``; after the first piece, ``may_have_charged`` is always set.
+        """
+        ...
+
+    async def embed(self, request: EmbedRequest) -> EmbedReply:
+        """A vector for each text.
+
+        Raises:
+            ProviderError: As ``complete``; ``ProviderRejectedError`` too where the provider has no embeddings.
         """
         ...

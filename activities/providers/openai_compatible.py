@@ -1,13 +1,13 @@
 """Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, cast
 
 import httpx
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
-from activities.providers.base import ChatReply, ChatRequest
+from activities.providers.base import ChatReply, ChatRequest, FinishReason
 from activities.providers.retry_after import retry_after
 from orchestrator.errors import (
     ProviderAuthError,
@@ -25,6 +25,13 @@ _TOO_MANY = 429
 _SERVER_ERROR = 500
 _MAX_REASON = 300
 _NEEDS_NO_KEY = "not-needed"
+
+_FINISHED: Mapping[str, FinishReason] = {
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
 
 _Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
@@ -157,7 +164,7 @@ def _reply(content: bytes, request: ChatRequest) -> ChatReply:
     return ChatReply(
         text=choice.message.content or choice.message.refusal or "",
         model=completion.model or request.model,
-        finish_reason=choice.finish_reason or "stop",
+        finish_reason=_FINISHED.get(choice.finish_reason or "", "stop"),
         input_tokens=usage.prompt_tokens or 0,
         output_tokens=usage.completion_tokens or 0,
     )
