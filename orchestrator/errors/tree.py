@@ -1,40 +1,4 @@
-"""The one error tree. Every class carries a stable ``code`` and says whether trying again can help.
-
-OrchestratorError
-├── RequestError                a start, query or message whose shape is wrong
-│   └── MigrationError          a run does not fit the definition it should go on with
-├── DefinitionError             a definition that breaks rules (carries every issue)
-├── DefinitionNotFoundError
-├── InputError                  inputs that fail the definition's schema
-├── ExpressionError
-│   ├── ExpressionSyntaxError
-│   └── ExpressionBudgetError
-├── TemplateError
-├── LimitError                  a bound of the definition or the platform was reached
-│   └── TooLargeError
-├── MessageError                a message that cannot be used
-│   ├── NothingAwaitedError
-│   ├── NotParkedError          nothing is parked that could be resolved
-│   └── AnswerError
-├── NodeError                   a node that failed for good
-│   ├── NodeTimeoutError
-│   ├── ExpiredError            nobody answered in time
-│   └── RejectedError           somebody said no
-├── RunTimeoutError
-├── RunNotFoundError
-├── ServerUnavailableError      the Temporal server cannot be reached
-├── WorkerMissingError          nobody answers on the task queue
-├── SettingsError
-└── ProviderError               an outside system
-    ├── ProviderRejectedError
-    │   ├── ContextTooLongError
-    │   └── ContentFilteredError
-    ├── ProviderAuthError
-    ├── ProviderRateLimitedError
-    └── ProviderUnavailableError
-        ├── ProviderOverloadedError
-        └── ProviderTimeoutError
-"""
+"""The root of the errors, and those of what people ask for and of how it goes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -43,9 +7,6 @@ from typing import ClassVar
 
 __all__ = [
     "AnswerError",
-    "BudgetExceededError",
-    "ContentFilteredError",
-    "ContextTooLongError",
     "DefinitionError",
     "DefinitionNotFoundError",
     "ExpiredError",
@@ -62,21 +23,12 @@ __all__ = [
     "NotParkedError",
     "NothingAwaitedError",
     "OrchestratorError",
-    "PriceUnknownError",
-    "ProviderAuthError",
-    "ProviderError",
-    "ProviderOverloadedError",
-    "ProviderRateLimitedError",
-    "ProviderRejectedError",
-    "ProviderTimeoutError",
-    "ProviderUnavailableError",
     "RejectedError",
     "RequestError",
     "RunNotFoundError",
     "RunTimeoutError",
     "ServerUnavailableError",
     "SettingsError",
-    "StorageUnavailableError",
     "TemplateError",
     "TooLargeError",
     "WorkerMissingError",
@@ -301,114 +253,3 @@ class SettingsError(OrchestratorError):
     """A setting is missing or wrong."""
 
     code = "SETTINGS_INVALID"
-
-
-class ProviderError(OrchestratorError):
-    """An outside system answered with an error.
-
-    Args:
-        message: See ``OrchestratorError``.
-        retry_after_s: Seconds to wait before the next try, where it said so.
-        may_have_charged: The request may have been carried out, and be paid for, though nothing came back.
-        details: See ``OrchestratorError``.
-    """
-
-    code = "PROVIDER_FAILED"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after_s: float | None = None,
-        may_have_charged: bool = False,
-        details: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(message, details=details)
-        self.retry_after_s = retry_after_s
-        self.may_have_charged = may_have_charged
-
-
-class ProviderRejectedError(ProviderError):
-    """The request itself is wrong; sending it again cannot help."""
-
-    code = "PROVIDER_REJECTED"
-
-
-class ProviderAuthError(ProviderError):
-    """The key is missing, wrong, or not allowed to do this."""
-
-    code = "PROVIDER_AUTH"
-
-
-class ProviderRateLimitedError(ProviderError):
-    """Too many requests; ``retry_after_s`` is what the provider asked for, in seconds."""
-
-    code = "PROVIDER_RATE_LIMITED"
-    retryable = True
-
-
-class ProviderUnavailableError(ProviderError):
-    """The provider is unwell; the same request may succeed later."""
-
-    code = "PROVIDER_UNAVAILABLE"
-    retryable = True
-
-
-class ProviderOverloadedError(ProviderUnavailableError):
-    """The provider has more to do than it can; it is the same for everybody who asks."""
-
-    code = "PROVIDER_OVERLOADED"
-
-
-class ProviderTimeoutError(ProviderUnavailableError):
-    """The provider did not answer in time."""
-
-    code = "PROVIDER_TIMEOUT"
-
-
-class ContextTooLongError(ProviderRejectedError):
-    """The question, with the room for its answer, is longer than the model's window."""
-
-    code = "CONTEXT_TOO_LONG"
-
-
-class ContentFilteredError(ProviderRejectedError):
-    """The provider refuses this content, of the question or of the answer."""
-
-    code = "CONTENT_FILTERED"
-
-
-class StorageUnavailableError(OrchestratorError):
-    """What is kept beside Temporal cannot be reached; nothing that needs it is done meanwhile."""
-
-    code = "STORAGE_UNAVAILABLE"
-    retryable = True
-
-
-class BudgetExceededError(OrchestratorError):
-    """A call would pass a cap.
-
-    Args:
-        scope: Whose cap it is, such as ``run:…``.
-        cap: The cap, in nano-dollars (1e-9 USD), like all that follow.
-        spent: What the scope has spent.
-        reserved: What calls under way have reserved in it.
-        asked: What the refused call would have reserved.
-    """
-
-    code = "BUDGET_EXCEEDED"
-
-    def __init__(self, scope: str, *, cap: int, spent: int, reserved: int, asked: int) -> None:
-        figures = {"cap": cap, "spent": spent, "reserved": reserved, "asked": asked}
-        dollars = {name: value / 1_000_000_000 for name, value in figures.items()}
-        super().__init__(
-            f"the budget of {scope} is used up: of ${dollars['cap']:.6f}, ${dollars['spent']:.6f} are spent and "
-            f"${dollars['reserved']:.6f} reserved; this call may cost up to ${dollars['asked']:.6f}",
-            details={"scope": scope, **{f"{name}_usd": value for name, value in dollars.items()}},
-        )
-
-
-class PriceUnknownError(OrchestratorError):
-    """Nobody knows what a model costs, so nothing can be reserved for it."""
-
-    code = "PRICE_UNKNOWN"

@@ -1,0 +1,123 @@
+"""The one error tree. Every class carries a stable ``code`` and says whether trying again can help.
+
+OrchestratorError
+├── RequestError                a start, query or message whose shape is wrong
+│   └── MigrationError          a run does not fit the definition it should go on with
+├── DefinitionError             a definition that breaks rules (carries every issue)
+├── DefinitionNotFoundError
+├── InputError                  inputs that fail the definition's schema
+├── ExpressionError
+│   ├── ExpressionSyntaxError
+│   └── ExpressionBudgetError
+├── TemplateError
+├── LimitError                  a bound of the definition or the platform was reached
+│   └── TooLargeError
+├── MessageError                a message that cannot be used
+│   ├── NothingAwaitedError
+│   ├── NotParkedError          nothing is parked that could be resolved
+│   └── AnswerError
+├── NodeError                   a node that failed for good
+│   ├── NodeTimeoutError
+│   ├── ExpiredError            nobody answered in time
+│   └── RejectedError           somebody said no
+├── RunTimeoutError
+├── RunNotFoundError
+├── ServerUnavailableError      the Temporal server cannot be reached
+├── WorkerMissingError          nobody answers on the task queue
+├── SettingsError
+└── ProviderError               an outside system
+    ├── ProviderRejectedError
+    │   ├── ContextTooLongError
+    │   └── ContentFilteredError
+    ├── ProviderAuthError
+    ├── ProviderRateLimitedError
+    └── ProviderUnavailableError
+        ├── ProviderOverloadedError
+        └── ProviderTimeoutError
+"""
+
+from orchestrator.errors.outside import (
+    BudgetExceededError,
+    ContentFilteredError,
+    ContextTooLongError,
+    PriceUnknownError,
+    ProviderAuthError,
+    ProviderError,
+    ProviderOverloadedError,
+    ProviderRateLimitedError,
+    ProviderRejectedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    StorageUnavailableError,
+)
+from orchestrator.errors.tree import (
+    AnswerError,
+    DefinitionError,
+    DefinitionNotFoundError,
+    ExpiredError,
+    ExpressionBudgetError,
+    ExpressionError,
+    ExpressionSyntaxError,
+    InputError,
+    Issue,
+    LimitError,
+    MessageError,
+    MigrationError,
+    NodeError,
+    NodeTimeoutError,
+    NothingAwaitedError,
+    NotParkedError,
+    OrchestratorError,
+    RejectedError,
+    RequestError,
+    RunNotFoundError,
+    RunTimeoutError,
+    ServerUnavailableError,
+    SettingsError,
+    TemplateError,
+    TooLargeError,
+    WorkerMissingError,
+    shortened,
+)
+
+__all__ = [
+    "AnswerError",
+    "BudgetExceededError",
+    "ContentFilteredError",
+    "ContextTooLongError",
+    "DefinitionError",
+    "DefinitionNotFoundError",
+    "ExpiredError",
+    "ExpressionBudgetError",
+    "ExpressionError",
+    "ExpressionSyntaxError",
+    "InputError",
+    "Issue",
+    "LimitError",
+    "MessageError",
+    "MigrationError",
+    "NodeError",
+    "NodeTimeoutError",
+    "NotParkedError",
+    "NothingAwaitedError",
+    "OrchestratorError",
+    "PriceUnknownError",
+    "ProviderAuthError",
+    "ProviderError",
+    "ProviderOverloadedError",
+    "ProviderRateLimitedError",
+    "ProviderRejectedError",
+    "ProviderTimeoutError",
+    "ProviderUnavailableError",
+    "RejectedError",
+    "RequestError",
+    "RunNotFoundError",
+    "RunTimeoutError",
+    "ServerUnavailableError",
+    "SettingsError",
+    "StorageUnavailableError",
+    "TemplateError",
+    "TooLargeError",
+    "WorkerMissingError",
+    "shortened",
+]
