@@ -24,10 +24,9 @@ from activities.databases import Databases
 from activities.extensions import extension_providers, not_installed
 from activities.look_at_run import LookAtRun
 from activities.mail import MailServer
-from activities.providers.base import ChatProvider
-from activities.providers.simulated import Simulated
+from activities.providers.opening import anything_configured, keys_of_endpoints, open_providers
 from activities.resolve import ResolveDefinition
-from activities.secrets import DATABASE_PREFIX, ENV_FILE, SECRET_PREFIX, NamedSecrets, spellings
+from activities.secrets import DATABASE_PREFIX, ENV_FILE, SECRET_PREFIX, NamedSecrets, masked, spellings
 from activities.spending import Purse
 from activities.web import web_client
 from orchestrator import __version__
@@ -37,7 +36,7 @@ from orchestrator.errors import OrchestratorError, ServerUnavailableError
 from orchestrator.fork import forked
 from orchestrator.leave import leave
 from orchestrator.logs import configure_logs, mask_with
-from orchestrator.models import OPENAI, SIMULATED, Price, add_models
+from orchestrator.models import Price, add_models
 from orchestrator.operating.draining import Stop, run_until, stop_signals, unless_stopped
 from orchestrator.operating.health import Health, serving_health
 from orchestrator.operating.nodes import NodesInFlight
@@ -67,26 +66,18 @@ _log = logging.getLogger("worker")
 async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     """What activities need from outside, open while the context lasts.
 
-    Without a key or address of a model endpoint every model is the simulated one, but for those of installed packages.
-
     Raises:
-        SettingsError: An installed package declares a provider that cannot be used.
+        SettingsError: An installed package declares a provider that cannot be used, or a file of a setting is wrong.
     """
-    chat: dict[str, ChatProvider] = {SIMULATED: Simulated()}
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     secrets = NamedSecrets(SECRET_PREFIX, settings.secrets_dir, ENV_FILE)
     addresses = NamedSecrets(DATABASE_PREFIX, settings.databases_dir, ENV_FILE)
     databases = Databases(addresses, settings.databases_pool)
-    mask_with(secrets.mask, addresses.mask)
+    add_models(settings.models_file)
+    mask_with(secrets.mask, addresses.mask, partial(masked, texts=spellings(keys_of_endpoints(secrets))))
     if unknown := sorted(set(settings.secret_hosts) - set(secrets.names())):
         _log.warning("ORCHESTRATOR_SECRET_HOSTS bounds secrets that are not there (yet): %s", ", ".join(unknown))
     async with AsyncExitStack() as open_parts:
-        if key or settings.openai_base_url:
-            from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
-
-            openai = OpenAICompatible(api_key=key, base_url=settings.openai_base_url)
-            open_parts.push_async_callback(openai.close)
-            chat[OPENAI] = openai
+        chat = await open_providers(settings, secrets, open_parts)
         open_parts.push_async_callback(databases.close)
         purse = _purse(settings)
         open_parts.push_async_callback(purse.close)
@@ -107,7 +98,6 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
 
 
 def _purse(settings: Settings) -> Purse:
-    add_models(settings.models_file)
     price = settings.unknown_price
     return Purse(
         settings.storage_url.get_secret_value() if settings.storage_url else _STORAGE,
@@ -237,9 +227,10 @@ def _warn_of_typing_errors() -> None:
 
 def warn_of_simulation(settings: Settings) -> None:
     """Says so in the log when every model is the simulated one."""
-    if not settings.openai_api_key and not settings.openai_base_url:
+    if not anything_configured(settings):
         _log.warning(
-            "no model endpoint is configured (OPENAI_API_KEY or OPENAI_BASE_URL): the answers of models are simulated"
+            "no model provider is configured (docs/models.md; OPENAI_API_KEY is the simplest): the answers of models are "
+            "simulated"
         )
 
 

@@ -19,6 +19,8 @@ __all__ = ["Settings", "load_settings", "misspelt", "variable_name"]
 
 _PREFIX = "ORCHESTRATOR_"
 _LIKENESS = 0.9
+_CACHED_PER_TASK = 4
+"""Fewer, and the SDK evicts runs in the middle of a step: docs/decisions/0017-the-cache-is-larger-than-the-work.md."""
 """From which on a name is a setting spelt wrongly: packages that extend us have variables of their own."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -82,8 +84,8 @@ class Settings(BaseSettings):
     """Fewest requests for work nodes that wait at the server."""
     activity_pollers_maximum: int = Field(default=20, ge=1, le=100)
     """Most of them; between the two the worker follows the load."""
-    max_cached_workflows: int = Field(default=1_000, ge=0, le=100_000)
-    """Runs a worker keeps in memory, so that their next step needs no replay."""
+    max_cached_workflows: int = Field(default=1_000, ge=8, le=100_000)
+    """Runs a worker keeps in memory, so that their next step needs no replay; four times the steps at a time at least."""
     sandboxed: bool = False
     """Runs workflows in Temporal's sandbox: slower; shows that workflow code works there. The tests do so."""
     metrics_address: ListenAddress | None = None
@@ -104,6 +106,8 @@ class Settings(BaseSettings):
     """Key of the OpenAI-compatible model endpoint."""
     openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")
     """Address of the OpenAI-compatible model endpoint; empty means OpenAI's own."""
+    model_timeout: Seconds = 600.0
+    """Seconds that a model provider may be silent, before its answer or within it."""
     http_max_response_bytes: int = Field(default=52_428_800, ge=1, le=200_000_000)
     """Bytes of the largest answer that an HttpRequest node takes."""
     http_allow_private: HostList = ()
@@ -197,6 +201,12 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         least, most = getattr(settings, low), getattr(settings, high)
         if least > most:
             yield f"{variable_name(low)} ({least}) is more than {variable_name(high)} ({most})."
+    least = _CACHED_PER_TASK * settings.max_concurrent_workflow_tasks
+    if settings.max_cached_workflows < least:
+        yield (
+            f"{variable_name('max_cached_workflows')} ({settings.max_cached_workflows}) is less than {_CACHED_PER_TASK} "
+            f"times {variable_name('max_concurrent_workflow_tasks')}: make it {least} or more."
+        )
     if settings.metrics_address is not None and settings.metrics_address == settings.health_address:
         yield f"{variable_name('metrics_address')} and {variable_name('health_address')} need a port each."
     if settings.encryption_keys is not None and settings.encryption_keys_file is not None:

@@ -1,12 +1,13 @@
 """Models: which there are, who answers for them, what they can do and cost."""
 
-from orchestrator.models.info import NANO, Ability, ModelInfo, Price, nano
+from orchestrator.models.info import NANO, Ability, ModelInfo, Price, ProviderInfo, nano
 from orchestrator.models.pricing import Cost, cost_of, dollars, known_window
 from orchestrator.models.registry import (
     BUILT_IN_PROVIDERS,
     OPENAI,
     SIMULATED,
     add_models,
+    added_providers,
     find_model,
     known_models,
     provider_names,
@@ -21,7 +22,9 @@ __all__ = [
     "Cost",
     "ModelInfo",
     "Price",
+    "ProviderInfo",
     "add_models",
+    "added_providers",
     "cost_of",
     "dollars",
     "find_model",

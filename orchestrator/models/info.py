@@ -5,13 +5,15 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-__all__ = ["NANO", "Ability", "ModelInfo", "Price", "TokenEstimate", "nano"]
+__all__ = ["NANO", "Ability", "ModelInfo", "Price", "ProviderInfo", "ProviderKind", "TokenEstimate", "nano"]
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar: money is counted in whole ones, which add up exactly."""
 _MILLION = 1_000_000
 
 Ability = Literal["stream", "json", "tools", "embed"]
+ProviderKind = Literal["openai"]
+"""What an endpoint of one's own speaks: ``openai`` is chat completions, as vLLM, Ollama and Azure do."""
 TokenEstimate = Literal["bytes", "characters"]
 """How tokens are estimated before a call: ``bytes`` is never too few, since a token is at least one byte of UTF-8;
 ``characters`` counts one for every four, which is close for English."""
@@ -61,6 +63,20 @@ class ModelInfo:
         if self.estimate == "bytes":
             return sum(len(text.encode()) for text in texts)
         return sum(-(-len(text) // 4) for text in texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    """An endpoint beside the built-in providers: ``name`` stands before the slash of the models it serves.
+
+    ``key_env`` says where its key is: in a variable, if it is in capitals, else in the named secret; none: it needs no
+    key.
+    """
+
+    name: str
+    kind: ProviderKind
+    base_url: str
+    key_env: str | None = None
 
 
 def nano(dollars: Decimal) -> int:

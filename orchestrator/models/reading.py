@@ -1,16 +1,20 @@
-"""Reads a registry file of models."""
+"""Reads a registry file: models, and the endpoints that serve them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orchestrator.models.info import Ability, ModelInfo, Price, TokenEstimate
+from orchestrator.models.info import Ability, ModelInfo, Price, ProviderInfo, ProviderKind, TokenEstimate
 from orchestrator.setting_files import read_setting_file
 
-__all__ = ["read_models"]
+__all__ = ["Registry", "read_models"]
 
+_PROVIDER = r"^[a-z][a-z0-9_-]{0,59}$"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$"
 
 
@@ -25,7 +29,7 @@ class _Price(_Part):
 
 
 class _Model(_Part):
-    provider: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,59}$")
+    provider: str = Field(pattern=_PROVIDER)
     wire_name: str | None = Field(default=None, pattern=_NAME)
     limit_field: str = Field(default="max_tokens", pattern=r"^[A-Za-z_]{1,60}$")
     window: int | None = Field(default=None, ge=1)
@@ -36,18 +40,42 @@ class _Model(_Part):
     retired: bool = False
 
 
+class _Provider(_Part):
+    kind: ProviderKind
+    base_url: str = Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2_000)
+    key_env: str | None = Field(default=None, pattern=r"^([A-Z][A-Z0-9_]{0,99}|[a-z][a-z0-9_]{0,63})$")
+
+
 class _File(_Part):
-    models: dict[str, _Model]
+    providers: dict[Annotated[str, Field(pattern=_PROVIDER)], _Provider] = {}
+    models: dict[str, _Model] = {}
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("it holds neither `models` nor `providers`")
+        return self
 
 
-def read_models(path: Path) -> dict[str, ModelInfo]:
-    """The models of a registry file, by name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """What a registry file holds, by name."""
+
+    models: Mapping[str, ModelInfo]
+    providers: Mapping[str, ProviderInfo]
+
+
+def read_models(path: Path) -> Registry:
+    """The models and providers of a registry file.
 
     Raises:
         SettingsError: It cannot be read, or holds something else; the message names the place.
     """
-    models = read_setting_file(path, _File, "models").models
-    return {name: _made(name, model) for name, model in models.items()}
+    file = read_setting_file(path, _File, "models")
+    return Registry(
+        models={name: _made(name, model) for name, model in file.models.items()},
+        providers={name: ProviderInfo(name=name, **found.model_dump()) for name, found in file.providers.items()},
+    )
 
 
 def _made(name: str, model: _Model) -> ModelInfo:

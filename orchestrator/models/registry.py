@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator.errors import RequestError
+from orchestrator.errors import RequestError, SettingsError
 from orchestrator.installed import PROVIDERS, declared
-from orchestrator.models.info import ModelInfo
+from orchestrator.models.info import ModelInfo, ProviderInfo
 from orchestrator.models.reading import read_models
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "OPENAI",
     "SIMULATED",
     "add_models",
+    "added_providers",
     "find_model",
     "known_models",
     "provider_names",
@@ -28,16 +29,22 @@ BUILT_IN_PROVIDERS = (OPENAI, SIMULATED)
 
 _OURS = Path(__file__).with_name("registry.yaml")
 _added: dict[str, ModelInfo] = {}
+_added_providers: dict[str, ProviderInfo] = {}
 
 
 @cache
 def _ours() -> Mapping[str, ModelInfo]:
-    return MappingProxyType(read_models(_OURS))
+    return MappingProxyType(read_models(_OURS).models)
 
 
 def known_models() -> Mapping[str, ModelInfo]:
     """The models known by a short name. Any other is written ``<provider>/<name>``."""
     return MappingProxyType({**_ours(), **_added})
+
+
+def added_providers() -> Mapping[str, ProviderInfo]:
+    """The endpoints that the file of ``add_models`` names."""
+    return MappingProxyType(_added_providers)
 
 
 def add_models(path: Path | None) -> None:
@@ -46,15 +53,28 @@ def add_models(path: Path | None) -> None:
     Raises:
         SettingsError: The file cannot be read, or is no registry.
     """
-    found = {} if path is None else read_models(path)
+    models, providers = ({}, {}) if path is None else _read(path)
     _added.clear()
-    _added.update(found)
+    _added.update(models)
+    _added_providers.clear()
+    _added_providers.update(providers)
+    provider_names.cache_clear()
+
+
+def _read(path: Path) -> tuple[Mapping[str, ModelInfo], Mapping[str, ProviderInfo]]:
+    found = read_models(path)
+    taken = {entry.name: f"the package {entry.origin} declares it" for entry in declared(PROVIDERS)}
+    taken |= dict.fromkeys(BUILT_IN_PROVIDERS, "it is built in, and has settings of its own")
+    for name in found.providers:
+        if name in taken:
+            raise SettingsError(f"providers.{name} of the models in {path}: {taken[name]}; choose another name")
+    return found.models, found.providers
 
 
 @cache
 def provider_names() -> frozenset[str]:
-    """The built-in providers, and those of installed packages."""
-    return frozenset((*BUILT_IN_PROVIDERS, *(entry.name for entry in declared(PROVIDERS))))
+    """The built-in providers, those of installed packages, and those of the file of ``add_models``."""
+    return frozenset((*BUILT_IN_PROVIDERS, *(entry.name for entry in declared(PROVIDERS)), *_added_providers))
 
 
 def find_model(name: str) -> ModelInfo:

@@ -140,7 +140,7 @@ class Life:
             loader = dispatch.Dispatcher(Pace(lambda: None), resolved.heartbeat_timeout)
             carried = await self._to_the_end(load(loader, resolved.start))
         self._visibility = Visibility(resolved.search_attributes, carried.get("shown"))
-        self._visibility.show(
+        self._visibility.hold(
             DefinitionName=graph.plan.name,
             DefinitionVersion=graph.plan.version,
             Tenant=start.context.tenant,
@@ -303,7 +303,12 @@ class Life:
             self._visibility.show(RunStatus=shown.status, CurrentNode=shown.node)
             if self.engine is not None:
                 await self.engine.tell_parent(shown.status, shown.parked)
-            await workflow.wait_condition(lambda before=shown: standing.now != before)
+            await workflow.wait_condition(lambda before=shown: standing.now != before or self._held_back)
+
+    @property
+    def _held_back(self) -> bool:
+        """Something is still to be shown, and no quick node is about to bring the run further in this workflow task."""
+        return self._visibility.held is not None and self.engine is not None and self.engine.run.dispatcher.idle
 
 
 def _handed_on(carried: Carried) -> RunRequest:

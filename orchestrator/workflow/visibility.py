@@ -27,12 +27,17 @@ class Visibility:
     def __init__(self, registered: Sequence[str], shown: Mapping[str, str | None] | None = None) -> None:
         self._registered = registered  # five at the most: a set of them would take ten times as much
         self.shown: dict[str, str | None] = dict(shown or {})
+        self.held: dict[str, str | None] | None = None
+        """What changed, and is upserted with what changes next: two upserts of a waiting run cost 10 KB of memory."""
+
+    def hold(self, **values: str | None) -> None:
+        """Keep what changed among ``values`` for the next time that something is shown."""
+        self.held = self._changed(values) or None
 
     def show(self, **values: str | None) -> None:
-        """Upsert what changed among ``values``: attribute name to value, none for no value."""
-        changed = {
-            name: value for name, value in values.items() if name in self._registered and self.shown.get(name) != value
-        }
+        """Upsert what changed among ``values``, and what is held: attribute name to value, none for no value."""
+        changed = self._changed({**(self.held or {}), **values})
+        self.held = None
         if changed:
             self.shown |= changed
             updates = [
@@ -40,6 +45,11 @@ class Visibility:
                 for name, value in changed.items()
             ]
             workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType] - the SDK's gap
+
+    def _changed(self, values: Mapping[str, str | None]) -> dict[str, str | None]:
+        return {
+            name: value for name, value in values.items() if name in self._registered and self.shown.get(name) != value
+        }
 
 
 def details(status: RunStatus, run: Run | None, awaiting: Sequence[Awaiting], done: int) -> str:

@@ -43,15 +43,28 @@ class Runs:
     async def play(self, scenario: Scenario) -> str:
         """Run a scenario, each message once its question waits; returns the run's id when it has ended."""
         run_id = await self.start(scenario.definition, scenario.inputs)
-        for number, answer in enumerate(scenario.answers):
-            message = Message.model_validate(answer)
-            await self.waits(run_id, message.node)
-            if number % 2:
-                await self.door.send(run_id, message)
-            else:
-                await self.door.answer(run_id, message)
+        for number, _ in enumerate(scenario.answers):
+            await self.reply(run_id, scenario, number)
         await self.result(run_id)
         return run_id
+
+    async def reply(self, run_id: str, scenario: Scenario, number: int) -> None:
+        """Send a message of a scenario once its question waits; every other one as a signal."""
+        message = Message.model_validate(scenario.answers[number])
+        await self.waits(run_id, message.node)
+        if number % 2:
+            await self.door.send(run_id, message)
+        else:
+            await self.door.answer(run_id, message)
+
+    async def rests(self, run_id: str) -> None:
+        """Wait until no task of a run is open at the server."""
+
+        async def at_rest() -> bool:
+            seen = (await self.handle(run_id).describe()).raw_description
+            return not seen.pending_activities and not seen.HasField("pending_workflow_task")
+
+        await self.until(at_rest)
 
     async def waits(self, run_id: str, node: str | None = None) -> Awaiting:
         """Wait until a question waits (at ``node``, or anywhere)."""

@@ -1,0 +1,201 @@
+"""Opens an adapter for every model provider that is configured, and says which of them answers for a model.
+
+Each adapter's module is imported when it is opened: an SDK costs up to a second.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from dotenv import dotenv_values
+
+from activities.providers.base import ChatProvider, ChatReply, ChatRequest, EmbedReply, EmbedRequest, ModelProvider
+from activities.providers.simulated import Simulated
+from activities.secrets import ENV_FILE, NamedSecrets
+from orchestrator.errors import NodeError, ProviderAuthError, ProviderRejectedError
+from orchestrator.installed import PROVIDERS, declared
+from orchestrator.models import OPENAI, SIMULATED, ModelInfo, ProviderInfo, added_providers
+from orchestrator.settings import Settings
+
+__all__ = ["anything_configured", "key_of", "keys_of_endpoints", "open_providers", "provider_for", "whole"]
+
+
+class _Opened(ModelProvider, Protocol):
+    async def close(self) -> None: ...
+
+
+def _openai(settings: Settings) -> _Opened:
+    from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
+
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    return OpenAICompatible(api_key=key, base_url=settings.openai_base_url, timeout=settings.model_timeout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BuiltIn:
+    """A built-in provider: whether the settings configure it, how it is opened then, and which settings these are."""
+
+    configured: Callable[[Settings], bool]
+    open: Callable[[Settings], _Opened]
+    needs: str
+
+
+_BUILT_IN: Mapping[str, _BuiltIn] = {
+    OPENAI: _BuiltIn(
+        configured=lambda settings: bool(settings.openai_api_key or settings.openai_base_url),
+        open=_openai,
+        needs="OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint of your own",
+    ),
+}
+
+
+def anything_configured(settings: Settings) -> bool:
+    """Whether there is any real provider: by the settings, by the file of ``add_models``, or by a package."""
+    built_in = any(provider.configured(settings) for provider in _BUILT_IN.values())
+    return built_in or bool(added_providers()) or bool(declared(PROVIDERS))
+
+
+async def open_providers(
+    settings: Settings, secrets: NamedSecrets, open_parts: AsyncExitStack
+) -> Mapping[str, ModelProvider]:
+    """Adapters by the names of ``orchestrator.models``: the simulated one, and each that is configured.
+
+    Args:
+        settings: Keys and addresses of the built-in ones; ``add_models`` has read the file of the others.
+        secrets: Where the keys of endpoints from that file may be.
+        open_parts: Closes them.
+    """
+    made: dict[str, ModelProvider] = {SIMULATED: Simulated()}
+    for name, built_in in _BUILT_IN.items():
+        if built_in.configured(settings):
+            opened = built_in.open(settings)
+            open_parts.push_async_callback(opened.close)
+            made[name] = opened
+    for endpoint in added_providers().values():
+        made[endpoint.name] = _endpoint(endpoint, settings, secrets, open_parts)
+    return made
+
+
+def _endpoint(
+    endpoint: ProviderInfo, settings: Settings, secrets: NamedSecrets, open_parts: AsyncExitStack
+) -> ModelProvider:
+    key = None if endpoint.key_env is None else key_of(endpoint.key_env, secrets)
+    if endpoint.key_env is not None and key is None:
+        return _Keyless(endpoint.name, endpoint.key_env)
+    from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
+
+    opened = OpenAICompatible(
+        api_key=key,
+        base_url=endpoint.base_url,
+        timeout=settings.model_timeout,
+        name=endpoint.name,
+        key_setting=endpoint.key_env or "its key (`key_env` in the file of ORCHESTRATOR_MODELS_FILE)",
+        address_setting=f"`base_url` of {endpoint.name} in the file of ORCHESTRATOR_MODELS_FILE",
+    )
+    open_parts.push_async_callback(opened.close)
+    return opened
+
+
+def key_of(name: str, secrets: NamedSecrets) -> str | None:
+    """The key called ``name``: of a variable where the name is in capitals, else of a named secret; none: not there."""
+    if name.isupper():
+        return os.environ.get(name) or dotenv_values(ENV_FILE, interpolate=False).get(name) or None
+    try:
+        return secrets.get(name)
+    except NodeError:
+        return None
+
+
+def keys_of_endpoints(secrets: NamedSecrets) -> list[str]:
+    """The keys of the endpoints that the file of ``add_models`` names, as far as they are there: no log may show them."""
+    names = [provider.key_env for provider in added_providers().values() if provider.key_env is not None]
+    return [key for name in names if (key := key_of(name, secrets)) is not None]
+
+
+def provider_for(providers: Mapping[str, ChatProvider], model: ModelInfo) -> ModelProvider:
+    """The provider that answers for a model. Where no real one is configured at all, it is the simulated one.
+
+    Raises:
+        ProviderAuthError: The model's is not configured, and another one is: a made-up answer among real ones could go
+            unnoticed. The message names the setting that is missing.
+    """
+    found = providers.get(model.provider)
+    if found is not None:
+        return whole(found)
+    if all(provider.name == SIMULATED for provider in providers.values()):
+        return whole(providers[SIMULATED])
+    built_in = _BUILT_IN.get(model.provider)
+    missing = built_in.needs if built_in else "it in the file of ORCHESTRATOR_MODELS_FILE, or install its package"
+    raise ProviderAuthError(
+        f"the model {model.name!r} needs the provider {model.provider}, which is not configured here: set {missing}",
+        details={"model": model.name, "provider": model.provider},
+    )
+
+
+def whole(provider: ChatProvider) -> ModelProvider:
+    """``provider`` itself where it can stream and embed; else one that does with ``complete`` what can be done so."""
+    if hasattr(provider, "stream") and hasattr(provider, "embed"):
+        return cast("ModelProvider", provider)
+    return _Completing(provider)
+
+
+class _Completing:
+    """Streams a provider that only completes in one piece, and says that it has no embeddings."""
+
+    def __init__(self, provider: ChatProvider) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        return await self._provider.complete(request)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        own = cast(
+            "Callable[[ChatRequest], AsyncIterator[str | ChatReply]] | None", getattr(self._provider, "stream", None)
+        )
+        if own is not None:
+            async for piece in own(request):
+                yield piece
+            return
+        reply = await self._provider.complete(request)
+        if reply.text:
+            yield reply.text
+        yield reply
+
+    async def embed(self, request: EmbedRequest) -> EmbedReply:
+        own = getattr(self._provider, "embed", None)
+        if own is not None:
+            return cast("EmbedReply", await own(request))
+        raise ProviderRejectedError(
+            f"the model provider {self.name} has no embeddings: {request.model!r} was asked for some"
+        )
+
+
+class _Keyless:
+    """Stands for an endpoint whose key is missing: it refuses to be asked, and says which key."""
+
+    def __init__(self, name: str, key_env: str) -> None:
+        self.name = name
+        self._key_env = key_env
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        raise self._refusal(request.model)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        raise self._refusal(request.model)
+        yield  # what makes it a stream
+
+    async def embed(self, request: EmbedRequest) -> EmbedReply:
+        raise self._refusal(request.model)
+
+    def _refusal(self, model: str) -> ProviderAuthError:
+        place = f"the variable {self._key_env}" if self._key_env.isupper() else f"the named secret {self._key_env}"
+        return ProviderAuthError(
+            f"the provider {self.name} has no key to ask {model!r} with: give the worker {place} and start it anew",
+            details={"provider": self.name, "key": self._key_env},
+        )
