@@ -13,6 +13,7 @@ from orchestrator.contracts import (
     ErrorInfo,
     MigrateReply,
     MigrateRequest,
+    RunContext,
     RunRequest,
     RunResult,
     RunStatus,
@@ -39,6 +40,8 @@ __all__ = ["Life"]
 
 T = TypeVar("T")
 
+_NOBODY = RunContext()
+"""Shared by all runs that are for nobody in particular."""
 _HEARTBEAT_S = 30.0
 """Of the activities that load a run's state, which says itself what it is otherwise."""
 
@@ -147,7 +150,8 @@ class Life:
             RunStatus="running",
         )
         self._take_over(carried, graph)
-        run = Run(resolved, graph, start.context, start.parent, self.journal, self.inbox, self.changed)
+        context = _NOBODY if start.context == _NOBODY else start.context
+        run = Run(resolved, graph, context, start.parent, self.journal, self.inbox, self.changed)
         engine = Engine(run, carried, answer.get("inputs", {}))
         self.engine = self.standing.engine = engine
         for act in self.early:

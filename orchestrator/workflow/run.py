@@ -108,7 +108,7 @@ class Run:
         self._feeding = False
         self.pace = Pace(self.kick)
         self.dispatcher = Dispatcher(self.pace, resolved.heartbeat_timeout)
-        self.visits = Visits(self.dispatcher, self._account())
+        self.visits = Visits(self.dispatcher, self._account)
         self.parking = Parking(journal, self.changed)
         self.busy = 0
         """Visits, and other tasks, that have to end or rest before the run can go on in another workflow run."""

@@ -1,7 +1,7 @@
 """Does one visit of one node: calls its activity, renders what it needs, adds up what it used."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
@@ -22,6 +22,8 @@ from orchestrator.workflow.dispatch import Dispatcher
 __all__ = ["Visits"]
 
 _USUAL_RETRY = Retry()
+_NOTHING_USED = Usage()
+"""Shared by all runs, which wait by the thousand."""
 
 
 class Visits:
@@ -29,13 +31,13 @@ class Visits:
 
     Args:
         dispatcher: Calls activities.
-        account: Whose money they spend: an ``Account`` as JSON, without what differs by visit.
+        account: Says whose money they spend: an ``Account`` as JSON, without what differs by visit.
     """
 
-    def __init__(self, dispatcher: Dispatcher, account: Mapping[str, Any]) -> None:
+    def __init__(self, dispatcher: Dispatcher, account: Callable[[], Mapping[str, Any]]) -> None:
         self.usage: dict[str, Usage] = {}
         """By the id of the node, all visits and items together."""
-        self.total_usage = Usage()
+        self.total_usage = _NOTHING_USED
         self._dispatcher = dispatcher
         self._account = account
         self._first_run_id = workflow.info().first_execution_run_id
@@ -59,7 +61,7 @@ class Visits:
         if plan.retry != _USUAL_RETRY:
             call["retry"] = plan.retry.model_dump(exclude_defaults=True)
         if plan.pays:
-            call["account"] = {**self._account, "run_id": workflow.info().run_id, "try": running.tries}
+            call["account"] = {**self._account(), "run_id": workflow.info().run_id, "try": running.tries}
         label = visit_label(path, running.visit)
         result = await self._dispatcher.perform(plan, label if running.tries == 1 else f"{label}~{running.tries}", call)
         if result.get("usage"):

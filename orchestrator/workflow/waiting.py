@@ -30,6 +30,7 @@ __all__ = ["ask", "sleep"]
 _MOST_QUESTION_BYTES = 20_000
 _MOST_SHOWN = 300
 """Characters of a question in an event: a page may hold a thousand of them."""
+_NO_NAMES: set[str] = set()
 _DECISIONS = ("approve", "reject", "modify", "defer")
 
 
@@ -84,7 +85,10 @@ class _Asking:
         self._path = path
         self._running = running
         self._kept = running.kept
-        self._question = Question(Awaiting.model_validate(self._kept["awaiting"]), self._read, self._answered)
+        awaiting = Awaiting.model_validate(self._kept["awaiting"])
+        # Which fields were given is never asked; a set of their names for each question would take as much as they do.
+        awaiting.__pydantic_fields_set__ = _NO_NAMES
+        self._question = Question(awaiting, self._read, self._answered)
         self._answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._moved: asyncio.Future[None] | None = None
 
