@@ -18,6 +18,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import Dependencies, all_activities
+from activities.asking import Rates, read_rates
 from activities.blobs import blob_store
 from activities.budgets import read_budgets
 from activities.databases import Databases
@@ -28,6 +29,7 @@ from activities.providers.opening import anything_configured, keys_of_endpoints,
 from activities.resolve import ResolveDefinition
 from activities.secrets import DATABASE_PREFIX, ENV_FILE, SECRET_PREFIX, NamedSecrets, masked, spellings
 from activities.spending import Purse
+from activities.streaming import Streams, token_log
 from activities.web import web_client
 from orchestrator import __version__
 from orchestrator.connect import connect, connection_config
@@ -58,7 +60,6 @@ EXIT_SERVER_AWAY = 3
 _PASSED_THROUGH = ("orchestrator", "jsonschema_rs", "re2", "pydantic", "pydantic_core")
 _NOT_OURS = (SECRET_PREFIX, DATABASE_PREFIX)
 _POLLERS_AT_FIRST = 5
-_STORAGE = "sqlite:///.orchestrator/storage.db"
 _log = logging.getLogger("worker")
 
 
@@ -81,6 +82,8 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
         open_parts.push_async_callback(databases.close)
         purse = _purse(settings)
         open_parts.push_async_callback(purse.close)
+        streams = Streams(partial(token_log, settings), flush_s=settings.stream_flush_ms / 1_000)
+        open_parts.push_async_callback(streams.close)
         http = await open_parts.enter_async_context(web_client(settings.http_allow_private))
         dependencies = Dependencies(
             http=http,
@@ -93,6 +96,10 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
             files_dirs=settings.files_dirs,
             secret_hosts=settings.secret_hosts,
             purse=purse,
+            streams=streams,
+            rates=Rates(
+                read_rates(settings.model_rates), settings.redis_url.get_secret_value() if settings.redis_url else None
+            ),
         )
         yield replace(dependencies, chat={**chat, **extension_providers(dependencies.context)})
 
@@ -100,7 +107,7 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
 def _purse(settings: Settings) -> Purse:
     price = settings.unknown_price
     return Purse(
-        settings.storage_url.get_secret_value() if settings.storage_url else _STORAGE,
+        settings.storage_address,
         read_budgets(settings.budgets_file) if settings.budgets_file else (),
         None if price is None else Price(*price),
     )
@@ -229,8 +236,8 @@ def warn_of_simulation(settings: Settings) -> None:
     """Says so in the log when every model is the simulated one."""
     if not anything_configured(settings):
         _log.warning(
-            "no model provider is configured (docs/models.md; OPENAI_API_KEY is the simplest): the answers of models are "
-            "simulated"
+            "no model provider is configured (set OPENAI_API_KEY, or see docs/models.md), or "
+            "ORCHESTRATOR_SIMULATE_MODELS is set: the answers of models are simulated"
         )
 
 

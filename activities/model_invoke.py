@@ -1,58 +1,58 @@
 """Performs ModelInvoke."""
 
-from collections.abc import Mapping
-
-from activities.providers.base import ChatProvider, ChatReply, ChatRequest, Turn
+from activities.asking import Desk, Served
+from activities.providers.base import ChatRequest, Turn
 from activities.runtime import Handler
-from activities.spending import Purse
-from orchestrator.contracts import NodeCall, NodeOutput, Usage
-from orchestrator.models import SIMULATED, find_model
+from orchestrator.contracts import NodeCall, NodeOutput
+from orchestrator.errors import ContentFilteredError
+from orchestrator.models import ModelInfo
 from orchestrator.node_types.model_invoke import ModelInvokeConfig
 
 __all__ = ["handler"]
 
 
-def handler(providers: Mapping[str, ChatProvider], purse: Purse) -> Handler[ModelInvokeConfig]:
-    """Asks the provider of the model; the simulated one answers for a provider that is not configured.
+def handler(desk: Desk) -> Handler[ModelInvokeConfig]:
+    """Asks the model, or a fallback of it.
 
     Args:
-        providers: By the names of ``orchestrator.models``; ``simulated`` must be among them.
-        purse: Pays for it; the simulated provider costs nothing.
+        desk: Where models are asked.
     """
 
     async def handle(config: ModelInvokeConfig, call: NodeCall) -> NodeOutput:
-        model = find_model(config.model)
-        provider = providers.get(model.provider) or providers[SIMULATED]
-        request = ChatRequest(
-            model=model.wire_name,
-            turns=_turns(config),
-            temperature=config.temperature,
-            max_tokens=config.max_tokens,
-            limit_field=model.limit_field,
-        )
-        if provider.name == SIMULATED:
-            return _output(await provider.complete(request), provider.name, None)
-        texts = [turn.content for turn in request.turns]
-        async with purse.paying(model, texts, config.max_tokens, call) as bill:
-            reply = await provider.complete(request)
-            if reply.input_tokens or reply.output_tokens:
-                bill.input_tokens, bill.output_tokens = reply.input_tokens, reply.output_tokens
-        return _output(reply, provider.name, bill.cost_usd)
+        asking = desk.asking(call)
+        turns = _turns(config)
+
+        def request(model: ModelInfo) -> ChatRequest:
+            return ChatRequest(
+                model=model.wire_name,
+                turns=turns,
+                temperature=config.temperature,
+                max_tokens=config.max_tokens,
+                limit_field=model.limit_field,
+                schema=config.answer,
+            )
+
+        served = await asking.complete((config.model, *config.fallback), request, shown=config.stream)
+        return NodeOutput(output=_output(served), usage=asking.usage)
 
     return handle
 
 
-def _output(reply: ChatReply, provider: str, cost_usd: float | None) -> NodeOutput:
-    return NodeOutput(
-        output={
-            "text": reply.text,
-            "model": reply.model,
-            "provider": provider,
-            "simulated": reply.simulated,
-            "finish_reason": reply.finish_reason,
-        },
-        usage=Usage(calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, cost_usd=cost_usd),
-    )
+def _output(served: Served) -> dict[str, object]:
+    reply = served.reply
+    if reply.finish_reason == "content_filter" and not reply.text:
+        raise ContentFilteredError(
+            f"the provider of {served.model.name} filtered the answer out", details={"model": reply.model}
+        )
+    return {
+        "text": reply.text,
+        "value": None,
+        "model": reply.model,
+        "provider": served.provider,
+        "simulated": reply.simulated,
+        "finish_reason": reply.finish_reason,
+        "declined": [other.as_json() for other in served.declined],
+    }
 
 
 def _turns(config: ModelInvokeConfig) -> tuple[Turn, ...]:

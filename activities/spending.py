@@ -136,7 +136,7 @@ class Purse:
 
 def _most_output(model: ModelInfo, asked: int | None, caps: Sequence[Cap]) -> int:
     most = asked if asked is not None else model.most_output
-    if "embed" in model.abilities and len(model.abilities) == 1:
+    if model.only_embeds:
         return 0
     if most is None and any(cap.hard is not None for cap in caps):
         raise PriceUnknownError(

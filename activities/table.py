@@ -11,6 +11,7 @@ from activities import (
     data_input,
     database_insert,
     database_query,
+    embed,
     http_request,
     model_invoke,
     save_to_file,
@@ -18,6 +19,7 @@ from activities import (
     transform,
 )
 from activities import format as format_
+from activities.asking import Breakers, Desk, Rates
 from activities.blobs import BlobStore
 from activities.databases import Databases
 from activities.extending import ExtensionContext
@@ -29,9 +31,11 @@ from activities.render import render_activity
 from activities.runtime import node_activity, quick_activity
 from activities.secrets import DATABASE_PREFIX, SECRET_PREFIX, NamedSecrets
 from activities.spending import Purse
+from activities.streaming import Streams
 from orchestrator.node_types.data_input import DATA_INPUT, DataInputConfig
 from orchestrator.node_types.database_insert import DATABASE_INSERT, DatabaseInsertConfig
 from orchestrator.node_types.database_query import DATABASE_QUERY, DatabaseQueryConfig
+from orchestrator.node_types.embed import EMBED, EmbedConfig
 from orchestrator.node_types.format import FORMAT, FormatConfig
 from orchestrator.node_types.http_request import HTTP_REQUEST, HttpRequestConfig
 from orchestrator.node_types.model_invoke import MODEL_INVOKE, ModelInvokeConfig
@@ -53,6 +57,7 @@ class Dependencies:
     unpacked. ``http`` is one that ``activities.web`` made, or it reaches addresses inside the network. ``secrets`` and
     ``databases`` are what definitions name; ``secret_hosts`` says for some secrets which hosts they may be sent to.
     ``mail`` is the server that mail goes through, ``files_dirs`` are the folders that files may be written into.
+    ``purse`` pays for models, ``rates`` and ``breakers`` say when they are asked, ``streams`` shows what they write.
     """
 
     http: httpx.AsyncClient
@@ -65,6 +70,9 @@ class Dependencies:
     files_dirs: Sequence[Path] = ()
     secret_hosts: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     purse: Purse = field(default_factory=Purse)
+    rates: Rates = field(default_factory=Rates)
+    breakers: Breakers = field(default_factory=Breakers)
+    streams: Streams = field(default_factory=Streams)
 
     @property
     def context(self) -> ExtensionContext:
@@ -78,13 +86,15 @@ def all_activities(deps: Dependencies) -> list[Callable[..., Awaitable[Any]]]:
     http = http_request.handler(
         deps.http, max_bytes=deps.http_max_bytes, secrets=deps.secrets, secret_hosts=deps.secret_hosts
     )
+    desk = Desk(deps.chat, deps.purse, deps.breakers, deps.rates, deps.streams)
     return [
         quick_activity(DATA_INPUT, DataInputConfig, data_input.handle, blobs),
         node_activity(DATABASE_INSERT, DatabaseInsertConfig, database_insert.handler(deps.databases), blobs),
         node_activity(DATABASE_QUERY, DatabaseQueryConfig, database_query.handler(deps.databases), blobs),
+        node_activity(EMBED, EmbedConfig, embed.handler(desk), blobs),
         quick_activity(FORMAT, FormatConfig, format_.handle, blobs),
         node_activity(HTTP_REQUEST, HttpRequestConfig, http, blobs),
-        node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(deps.chat, deps.purse), blobs),
+        node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(desk), blobs),
         node_activity(SAVE_TO_FILE, SaveToFileConfig, save_to_file.handler(deps.files_dirs), blobs),
         node_activity(SEND_EMAIL, SendEmailConfig, send_email.handler(deps.mail), blobs),
         quick_activity(TRANSFORM, TransformConfig, transform.handle, blobs),

@@ -12,6 +12,7 @@ from orchestrator.definition.model import ChannelModel, Definition, NodeModel, R
 from orchestrator.definition.named import MOST_NESTED, Find, look_up, nested_too_deep
 from orchestrator.definition.reading import read_body
 from orchestrator.definition.references import Place, places, read
+from orchestrator.definition.taint import names_others, taint_refusals
 from orchestrator.errors import Issue
 from orchestrator.graph.expressions import parser
 from orchestrator.graph.plan import (
@@ -30,6 +31,7 @@ from orchestrator.graph.plan import (
 from orchestrator.graph.values import prune
 from orchestrator.node_types import NODE_TYPES
 from orchestrator.node_types.base import NodeType, cel_fields
+from orchestrator.safety import SafetySettings
 from orchestrator.templating import collect
 
 __all__ = ["compile_definition", "definition_hash"]
@@ -60,7 +62,11 @@ def compile_definition(definition: Definition, find: Find | None = None) -> Plan
             one that names it.
     """
     bodies = _Bodies(find)
-    plan = bodies.plan(Draft.of(definition), "do:", (_pinned(definition),))
+    draft = Draft.of(definition)
+    plan = bodies.plan(draft, "do:", (_pinned(definition),))
+    if not bodies.issues and names_others(draft):
+        # What untrusted text does in a definition that is named is known only here.
+        bodies.issues += taint_refusals(draft, find)
     if bodies.issues:
         raise broken(bodies.issues)
     return plan.model_copy(update={"bodies": bodies.plans})
@@ -223,7 +229,7 @@ def _node(
         tier=kind.tier,
         activity=kind.activity,
         config=_config(
-            {name: value for name, value in node.config.items() if name not in apart},
+            {name: value for name, value in _careful(node, definition, kind).items() if name not in apart},
             [place for place in texts if place.path[3] not in apart],
         ),
         expressions=computed,
@@ -242,6 +248,16 @@ def _node(
         pays=kind.pays,
         keep_visits=node.id in keep_visits,
     )
+
+
+def _careful(node: NodeModel, definition: Definition, kind: NodeType) -> dict[str, Any]:
+    """A node's config; where its type takes safety settings, with those of the definition beneath its own."""
+    common = definition.safety.model_dump(exclude={"taint"}, exclude_defaults=True)
+    if not common or "safety" not in kind.config.model_fields:
+        return node.config
+    own = SafetySettings.model_validate(node.config.get("safety") or {})
+    merged = own.over(SafetySettings.model_validate(common))
+    return {**node.config, "safety": merged.model_dump(exclude_defaults=True)}
 
 
 def _computed(node: NodeModel, kind: NodeType) -> dict[str, Expression]:

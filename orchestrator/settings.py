@@ -13,11 +13,15 @@ from orchestrator.addresses import listen_address
 from orchestrator.contracts import TASK_QUEUE
 from orchestrator.errors import SettingsError
 from orchestrator.hosts import host_entry, hosts_by_secret, listed
+from orchestrator.safety import Actions, actions_listed
 from orchestrator.secret_name import SecretName
 
 __all__ = ["Settings", "load_settings", "misspelt", "variable_name"]
 
 _PREFIX = "ORCHESTRATOR_"
+_AS_EVERYBODY_CALLS_THEM = ("openai_", "anthropic_", "gemini_")
+"""Settings with the names that the makers' own clients gave them."""
+_STORAGE = "sqlite:///.orchestrator/storage.db"
 _LIKENESS = 0.9
 _CACHED_PER_TASK = 4
 """Fewer, and the SDK evicts runs in the middle of a step: docs/decisions/0017-the-cache-is-larger-than-the-work.md."""
@@ -36,6 +40,9 @@ def _pair(value: object) -> object:
 
 _Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 PricePair = Annotated[tuple[_Dollars, _Dollars], NoDecode, BeforeValidator(_pair)]
+
+
+CheckActions = Annotated[Actions, NoDecode, BeforeValidator(actions_listed)]
 
 
 class Settings(BaseSettings):
@@ -106,6 +113,22 @@ class Settings(BaseSettings):
     """Key of the OpenAI-compatible model endpoint."""
     openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")
     """Address of the OpenAI-compatible model endpoint; empty means OpenAI's own."""
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="anthropic_api_key")
+    """Key of Anthropic's API."""
+    anthropic_base_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s]+$", validation_alias="anthropic_base_url"
+    )
+    """Address of Anthropic's API; empty means Anthropic's own."""
+    gemini_api_key: SecretStr | None = Field(default=None, validation_alias="gemini_api_key")
+    """Key of Google's Gemini API."""
+    gemini_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="gemini_base_url")
+    """Address of Google's Gemini API; empty means Google's own."""
+    bedrock_region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    """AWS region whose Bedrock is asked, with the credentials that AWS's own client finds; empty asks none."""
+    bedrock_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    """Address of Bedrock's endpoint; empty means that of the region."""
+    simulate_models: bool = False
+    """Answers for every model by the simulated provider, whichever others are configured."""
     model_timeout: Seconds = 600.0
     """Seconds that a model provider may be silent, before its answer or within it."""
     http_max_response_bytes: int = Field(default=52_428_800, ge=1, le=200_000_000)
@@ -137,15 +160,37 @@ class Settings(BaseSettings):
     smtp_timeout: Seconds = 30.0
     """Seconds that each step of sending a mail may take."""
     storage_url: SecretStr | None = None
-    """Database of what model calls cost: postgresql://… or sqlite:///…; empty means .orchestrator/storage.db."""
+    """Database of what models cost and write: postgresql://… or sqlite:///…; empty means .orchestrator/storage.db."""
+    model_rates: dict[str, str] = Field(default={})
+    """Calls in a time, by provider or model, as JSON: {"openai": "500/minute"}; those too early wait. With Redis all
+    workers count together."""
+    redis_url: SecretStr | None = None
+    """Redis that what models write is streamed through (docs/streaming.md); empty means the database of storage_url."""
+    stream_flush_ms: int = Field(default=25, ge=1, le=5_000)
+    """Milliseconds for which what models write is collected before it is shown."""
+    stream_keep: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400.0
+    """Seconds for which a run's streamed text is kept after the last of it."""
+    stream_run_bytes: int = Field(default=10_485_760, ge=10_000, le=10_000_000_000)
+    """Bytes of streamed text kept of one run; beyond it the oldest goes."""
     models_file: Path | None = None
     """File of models and prices beside ours, as in orchestrator/models/registry.yaml."""
     unknown_price: PricePair | None = None
     """Dollars for a million tokens in and out, such as 0.5/1.5, of models without a known price; empty refuses caps."""
     budgets_file: Path | None = None
     """File of caps for users, tenants, conversations and definitions (docs/budgets.md)."""
+    safety_prompt: CheckActions = Field(default={})
+    """What is done at least about what checks find in prompts: secrets=mask,personal=flag (docs/safety.md)."""
+    safety_answer: CheckActions = Field(default={})
+    """The same about what models answer."""
+    taint: Literal["refuse", "warn", "off"] = "warn"
+    """What becomes at least of untrusted text that decides what an action does, whatever a definition says."""
     blob_dir: Path = Path(".orchestrator/blobs")
     """Folder of values too large for a run's history; workers of one task queue must share it."""
+
+    @property
+    def storage_address(self) -> str:
+        """Address of the storage, with its password if it has one."""
+        return self.storage_url.get_secret_value() if self.storage_url else _STORAGE
 
     def secret_values(self) -> list[str]:
         """Every secret in them, each key of a list by itself: what must not show in a log."""
@@ -156,7 +201,7 @@ class Settings(BaseSettings):
 
 def variable_name(field: str) -> str:
     """The environment variable that sets ``field``."""
-    return field.upper() if field.startswith("openai_") else f"{_PREFIX}{field.upper()}"
+    return field.upper() if field.startswith(_AS_EVERYBODY_CALLS_THEM) else f"{_PREFIX}{field.upper()}"
 
 
 def misspelt(variables: Iterable[str]) -> Mapping[str, str]:

@@ -13,11 +13,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
     func,
 )
 
-__all__ = ["ENTRIES", "METADATA", "SCOPES"]
+__all__ = ["ENTRIES", "METADATA", "SCOPES", "STREAMS", "STREAM_RECORDS", "STREAM_RUNS"]
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -66,3 +67,50 @@ ENTRIES: Final = Table(
     Index("ix_ledger_entries_open", "state", "at"),
 )
 """Each paid call: what was reserved for it, and what became of that."""
+
+STREAM_RUNS: Final = Table(
+    "stream_runs",
+    METADATA,
+    Column("run", String(64), primary_key=True),
+    Column("begun", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("ix_stream_runs_at", "at"),
+)
+"""The runs whose models write: the id before their first record, that of the last, the bytes kept, the last writing.
+
+Whoever writes locks this row first, so that ids become visible in their order.
+"""
+
+STREAMS: Final = Table(
+    "streams",
+    METADATA,
+    Column("run", String(64), primary_key=True),
+    Column("node", String(600), primary_key=True),
+    Column("visit", Integer, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("ending", String(40)),
+)
+"""The text of each visit: its newest generation, whose attempt ranks how high, the id from which on its records lie,
+and how many characters it has.
+"""
+
+STREAM_RECORDS: Final = Table(
+    "stream_records",
+    METADATA,
+    Column("run", String(64), primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(10), nullable=False),
+    Column("node", String(600), nullable=False),
+    Column("visit", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    CheckConstraint("kind IN ('delta', 'superseded', 'finished')", name="kind"),
+)
+"""What was written, in order. ``text`` of one that is finished is the reason; ``size`` is in bytes."""

@@ -15,9 +15,10 @@ Speaker = Literal["user", "assistant"]
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def system_text(turns: Iterable[Turn]) -> str:
-    """What the system messages say, wherever they stand, with an empty line between two."""
-    return "\n\n".join(turn.content for turn in turns if turn.role == "system" and turn.content)
+def system_text(turns: Iterable[Turn], more: str = "") -> str:
+    """What the system messages say, wherever they stand, and ``more``, with an empty line between two."""
+    said = [turn.content for turn in turns if turn.role == "system"]
+    return "\n\n".join(text for text in (*said, more) if text)
 
 
 def exchanges(turns: Iterable[Turn]) -> list[tuple[Speaker, list[Turn]]]:

@@ -1,29 +1,44 @@
 """Gathers an answer that comes in blocks of text and tool calls, whole or in pieces, and says what of it may be shown.
 
-Anthropic and Bedrock answer so. Where a schema has to be asked for by a tool that the model is made to call, the
-arguments of that call are the answer's text.
+Anthropic and Bedrock answer so. Where a schema has to be asked for by a tool, the arguments of its call are the text of
+the answer; a model that answers in words all the same has them taken as they are.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from activities.providers.base import ChatReply, ChatRequest, FinishReason, ToolCall
 
 __all__ = ["AnswerTool", "Draft", "answer_tool"]
 
 _WRAPPED = "answer"
+_CAN_BE_MADE = re.compile(r"claude-(?:3|[a-z]+-4)|amazon\.nova-")
+"""Models that can be made to call a tool. Of the others some refuse to be: those of Claude that always think first."""
+_ARGUMENTS = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerTool:
-    """The tool that a model is made to call with its answer; ``wrapped``: the answer is one argument of it."""
+    """The tool that a model has to call with its answer.
+
+    ``wrapped``: the answer is one argument of it. ``forced``: the model can be made to call it; else it is told to.
+    """
 
     name: str
     parameters: Mapping[str, Any]
     wrapped: bool
+    forced: bool
     description: str = "Gives the answer. Call it once, with the whole answer."
+
+    @property
+    def words(self) -> str:
+        """What the model is told, as not every model can be made to."""
+        return f"Give your answer by calling the tool {self.name}, once, with the whole answer, and in no other way."
 
 
 def answer_tool(request: ChatRequest) -> AnswerTool | None:
@@ -34,13 +49,14 @@ def answer_tool(request: ChatRequest) -> AnswerTool | None:
     name = _WRAPPED
     while name in {tool.name for tool in request.tools}:
         name += "_"
+    forced = bool(_CAN_BE_MADE.search(request.model))
     if schema.get("type") == "object":
-        return AnswerTool(name, schema, wrapped=False)
+        return AnswerTool(name, schema, wrapped=False, forced=forced)
     # Arguments are always an object. What the schema refers to keeps its place in the document.
     kept = {word: schema[word] for word in ("$defs", "definitions") if word in schema}
     inner = {word: value for word, value in schema.items() if word not in kept and word != "$schema"}
     outer = {"type": "object", "properties": {_WRAPPED: inner}, "required": [_WRAPPED], "additionalProperties": False}
-    return AnswerTool(name, {**outer, **kept}, wrapped=True)
+    return AnswerTool(name, {**outer, **kept}, wrapped=True, forced=forced)
 
 
 @dataclass(slots=True)
@@ -149,7 +165,5 @@ def _whole(call: _Call, finish_reason: FinishReason) -> bool:
 
 def _finished(call: _Call) -> ToolCall:
     text = "".join(call.pieces)
-    arguments: Any = json.loads(text) if text.strip() else {}
-    if not isinstance(arguments, dict):
-        raise ValueError("the arguments of a tool call are no object")
-    return ToolCall(id=call.id, name=call.name, arguments=cast("dict[str, Any]", arguments))
+    arguments = _ARGUMENTS.validate_json(text) if text.strip() else {}
+    return ToolCall(id=call.id, name=call.name, arguments=arguments)

@@ -1,62 +1,36 @@
 """Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import httpx
 import openai
-from pydantic import BaseModel, Field, ValidationError
 
-from activities.providers.base import ChatReply, ChatRequest, FinishReason
-from activities.providers.retry_after import retry_after
-from orchestrator.errors import (
-    ProviderAuthError,
-    ProviderError,
-    ProviderRateLimitedError,
-    ProviderRejectedError,
-    ProviderUnavailableError,
-)
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest
+from activities.providers.openai_wire import Writing, chat_body, embed_body, read_embeddings, read_reply
+from activities.providers.statuses import OVERLOADED, Endpoint
+from orchestrator.errors import ProviderError
+from orchestrator.models import StructuredOutput
 
 __all__ = ["OpenAICompatible"]
 
-_AUTH = frozenset({401, 403})
-_UNWELL = frozenset({408, 409})
-_TOO_MANY = 429
-_SERVER_ERROR = 500
-_MAX_REASON = 300
 _NEEDS_NO_KEY = "not-needed"
-
-_FINISHED: Mapping[str, FinishReason] = {
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
+_CONNECT_S = 10.0
+_CONNECTIONS = httpx.Limits(max_connections=1_000, max_keepalive_connections=100, keepalive_expiry=5)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_HTTP_ERRORS = range(400, 600)
+_SERVER_ERROR = 500
+_BY_TYPE: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "content_filter": 400,
+    "authentication_error": 401,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "overloaded_error": OVERLOADED,
 }
-
-_Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
-
-
-class _Usage(BaseModel):
-    prompt_tokens: _Tokens | None = None
-    completion_tokens: _Tokens | None = None
-
-
-class _Reply(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Reply
-    finish_reason: str | None = None
-
-
-class _Completion(BaseModel):
-    """What we read of an answer. OpenAI's client does not check what its own types say, and endpoints differ."""
-
-    model: str | None = None
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
+"""What an error in the middle of a stream calls itself, where it would have been a status before it began."""
 
 
 class OpenAICompatible:
@@ -65,21 +39,41 @@ class OpenAICompatible:
     Args:
         api_key: The key; none for an endpoint that needs none.
         base_url: Where the endpoint is; none for OpenAI itself.
-        timeout: Seconds for one request.
+        timeout: Seconds of silence after which the endpoint counts as away.
+        name: What stands before the slash in names of its models.
+        key_setting: Which setting holds the key, for advice.
+        address_setting: Which setting holds the address, for advice.
+        structured: How it takes a schema: itself (``json_schema``), or in words with JSON mode (``json_object``).
     """
 
-    name = "openai"
-
-    def __init__(self, *, api_key: str | None, base_url: str | None = None, timeout: float = 600.0) -> None:
-        self._api_key = api_key
+    def __init__(
+        self,
+        *,
+        api_key: str | None,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        name: str = "openai",
+        key_setting: str = "OPENAI_API_KEY",
+        address_setting: str = "OPENAI_BASE_URL",
+        structured: StructuredOutput = "json_schema",
+    ) -> None:
+        self.name = name
+        self._structured: StructuredOutput = structured
+        self._endpoint = Endpoint(
+            name=name,
+            key_setting=key_setting,
+            address_setting=address_setting,
+            hidden=(api_key,) if api_key else (),
+        )
         self._client = openai.AsyncOpenAI(
             # Without one the client would look in the environment, past our settings.
             api_key=api_key or _NEEDS_NO_KEY,
             base_url=base_url or "https://api.openai.com/v1",
             timeout=timeout,
             max_retries=0,
-            # A redirect would take the conversation to an address that nobody has set.
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+            # Ours, so that its errors are of a library we know: they say whether a request was sent, and may cost. The
+            # client takes it, as its types do not say.
+            http_client=cast("Any", _http(timeout)),
         )
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -88,83 +82,109 @@ class OpenAICompatible:
         Raises:
             ProviderError: In the class that says whether asking again can help.
         """
-        options: dict[str, Any] = {}
-        if request.temperature is not None:
-            options["temperature"] = request.temperature
-        if request.max_tokens is not None:
-            options[request.limit_field] = request.max_tokens
-        messages: list[Any] = [{"role": turn.role, "content": turn.content} for turn in request.turns]
-        try:
-            # The types of the raw form are lost on the type checker; what it answers has the body in ``content``.
-            ask = cast("Callable[..., Awaitable[Any]]", self._client.chat.completions.with_raw_response.create)
-            answer = await ask(model=request.model, messages=messages, **options)
-        except (openai.OpenAIError, ValueError) as error:
-            raise self._translated(error) from None
-        return _reply(answer.content, request)
+        async with self._translating():
+            answer = await self._client.post(
+                "/chat/completions", cast_to=object, body=chat_body(request, structured=self._structured)
+            )
+            return read_reply(answer, request)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        """The model's answer as it writes, and the whole reply at the end.
+
+        Raises:
+            ProviderError: As ``complete``; a stream that is cut off may have been charged.
+        """
+        writing = Writing(request)
+        body = chat_body(request, structured=self._structured)
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        async with self._translating(writing):
+            events = await self._client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=body,
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
+            )
+            async with events:
+                async for event in events:
+                    text = writing.read(event)
+                    if text:
+                        yield text
+            if writing.finished is None:
+                raise self._endpoint.cut()
+            reply = writing.reply()
+        yield reply
+
+    async def embed(self, request: EmbedRequest) -> EmbedReply:
+        """A vector for each text.
+
+        Raises:
+            ProviderError: As ``complete``.
+        """
+        async with self._translating():
+            answer = await self._client.post("/embeddings", cast_to=object, body=embed_body(request))
+            return read_embeddings(answer, request)
 
     async def close(self) -> None:
         """Gives its connections back."""
         await self._client.close()
 
-    def _translated(self, error: openai.OpenAIError | ValueError) -> ProviderError:
-        """The client's error in our words, without the key."""
-        if isinstance(error, openai.APITimeoutError):
-            return ProviderUnavailableError("the model endpoint did not answer in time", may_have_charged=True)
+    @asynccontextmanager
+    async def _translating(self, writing: Writing | None = None) -> AsyncGenerator[None]:
+        """The client's errors in our words, without the key. ``writing``: the reply that comes in pieces."""
+        try:
+            yield
+        except (openai.OpenAIError, ValueError) as error:
+            raise self._translated(error, begun=writing is not None and writing.begun) from None
+
+    def _translated(self, error: openai.OpenAIError | ValueError, *, begun: bool) -> ProviderError:
         if isinstance(error, openai.APIConnectionError):
-            return ProviderUnavailableError(
-                "the model endpoint cannot be reached: check OPENAI_BASE_URL and the network",
-                may_have_charged=not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout),
+            if isinstance(error.__cause__, _NOT_SENT):
+                return self._endpoint.unreachable(may_have_charged=False)
+            if isinstance(error, openai.APITimeoutError):
+                return self._endpoint.timed_out()
+            return self._endpoint.cut() if begun else self._endpoint.unreachable(may_have_charged=True)
+        if isinstance(error, openai.APIStatusError):
+            return self._endpoint.refused(
+                error.status_code,
+                reason=_text(error.body, "message"),
+                code=_text(error.body, "code"),
+                headers=error.response.headers,
+                details={"request_id": error.request_id},
             )
-        if not isinstance(error, openai.APIStatusError):
-            return ProviderUnavailableError(
-                "the model endpoint answered with something that cannot be read", may_have_charged=True
+        if type(error) is openai.APIError:
+            return self._endpoint.refused(
+                _status_of(error.body),
+                reason=_text(error.body, "message"),
+                code=_text(error.body, "code"),
+                may_have_charged=True,
             )
-        return self._refused(error)
-
-    def _refused(self, error: openai.APIStatusError) -> ProviderError:
-        status = error.status_code
-        message = f"the model endpoint answered {status}: {self._reason(error)}"
-        details = {"status": status, "request_id": error.request_id}
-        wait = retry_after(error.response.headers)
-        if status == _TOO_MANY and error.code == "insufficient_quota":
-            return ProviderRejectedError(message, details=details)
-        if status == _TOO_MANY:
-            return ProviderRateLimitedError(message, retry_after_s=wait, details=details)
-        if status in _UNWELL or status >= _SERVER_ERROR:
-            return ProviderUnavailableError(message, retry_after_s=wait, details=details)
-        if status in _AUTH:
-            # What the endpoint says here often quotes the key.
-            return ProviderAuthError(f"the model endpoint answered {status}: check OPENAI_API_KEY", details=details)
-        if error.response.is_redirect:
-            return ProviderRejectedError(
-                f"the model endpoint answered {status}: redirects are not followed, set OPENAI_BASE_URL to the "
-                "final address",
-                details=details,
-            )
-        return ProviderRejectedError(message, details=details)
-
-    def _reason(self, error: openai.APIStatusError) -> str:
-        body = error.body
-        reason = cast("dict[str, object]", body).get("message") if isinstance(body, dict) else None
-        text = reason if isinstance(reason, str) and reason else "no reason given"
-        if self._api_key:
-            text = text.replace(self._api_key, "***")
-        return text[:_MAX_REASON]
+        return self._endpoint.unreadable()
 
 
-def _reply(content: bytes, request: ChatRequest) -> ChatReply:
-    try:
-        completion = _Completion.model_validate_json(content)
-    except ValidationError:
-        raise ProviderUnavailableError(
-            "the model endpoint answered with something that cannot be read", may_have_charged=True
-        ) from None
-    choice = completion.choices[0]
-    usage = completion.usage or _Usage()
-    return ChatReply(
-        text=choice.message.content or choice.message.refusal or "",
-        model=completion.model or request.model,
-        finish_reason=_FINISHED.get(choice.finish_reason or "", "stop"),
-        input_tokens=usage.prompt_tokens or 0,
-        output_tokens=usage.completion_tokens or 0,
+def _http(timeout: float) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        # A redirect would take the conversation to an address that nobody has set.
+        follow_redirects=False,
+        timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_S)),
+        limits=_CONNECTIONS,
     )
+
+
+def _text(body: object, name: str) -> str:
+    """A field of an error's body, if it is there and a text."""
+    value = _field(body, name)
+    return value if isinstance(value, str) else ""
+
+
+def _field(body: object, name: str) -> Any:
+    return cast("dict[str, Any]", body).get(name) if isinstance(body, dict) else None
+
+
+def _status_of(body: object) -> int:
+    """The status that an error in the middle of a stream stands for."""
+    code = _field(body, "code")
+    if isinstance(code, int) and code in _HTTP_ERRORS:
+        return code
+    named = (_text(body, "code"), _text(body, "type"))
+    return next((_BY_TYPE[name] for name in named if name in _BY_TYPE), _SERVER_ERROR)

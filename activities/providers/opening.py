@@ -16,10 +16,20 @@ from activities.providers.simulated import Simulated
 from activities.secrets import ENV_FILE, NamedSecrets
 from orchestrator.errors import NodeError, ProviderAuthError, ProviderRejectedError
 from orchestrator.installed import PROVIDERS, declared
-from orchestrator.models import OPENAI, SIMULATED, ModelInfo, ProviderInfo, added_providers
+from orchestrator.models import (
+    ANTHROPIC,
+    BEDROCK,
+    BUILT_IN_PROVIDERS,
+    GEMINI,
+    OPENAI,
+    SIMULATED,
+    ModelInfo,
+    ProviderInfo,
+    added_providers,
+)
 from orchestrator.settings import Settings
 
-__all__ = ["anything_configured", "key_of", "keys_of_endpoints", "open_providers", "provider_for", "whole"]
+__all__ = ["anything_configured", "is_ready", "key_of", "keys_of_endpoints", "open_providers", "provider_for", "whole"]
 
 
 class _Opened(ModelProvider, Protocol):
@@ -31,6 +41,28 @@ def _openai(settings: Settings) -> _Opened:
 
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
     return OpenAICompatible(api_key=key, base_url=settings.openai_base_url, timeout=settings.model_timeout)
+
+
+def _anthropic(settings: Settings) -> _Opened:
+    from activities.providers.anthropic_messages import AnthropicMessages  # noqa: PLC0415 - costs a second
+
+    key = settings.anthropic_api_key.get_secret_value() if settings.anthropic_api_key else None
+    return AnthropicMessages(api_key=key, base_url=settings.anthropic_base_url, timeout=settings.model_timeout)
+
+
+def _gemini(settings: Settings) -> _Opened:
+    from activities.providers.gemini import Gemini  # noqa: PLC0415 - costs a second
+
+    key = settings.gemini_api_key.get_secret_value() if settings.gemini_api_key else None
+    return Gemini(api_key=key, base_url=settings.gemini_base_url, timeout=settings.model_timeout)
+
+
+def _bedrock(settings: Settings) -> _Opened:
+    from activities.providers.bedrock import Bedrock  # noqa: PLC0415 - costs a second
+
+    return Bedrock(
+        region=settings.bedrock_region, endpoint_url=settings.bedrock_endpoint_url, timeout=settings.model_timeout
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +80,43 @@ _BUILT_IN: Mapping[str, _BuiltIn] = {
         open=_openai,
         needs="OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint of your own",
     ),
+    ANTHROPIC: _BuiltIn(
+        configured=lambda settings: bool(settings.anthropic_api_key or settings.anthropic_base_url),
+        open=_anthropic,
+        needs="ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for an endpoint of your own",
+    ),
+    GEMINI: _BuiltIn(
+        configured=lambda settings: bool(settings.gemini_api_key or settings.gemini_base_url),
+        open=_gemini,
+        needs="GEMINI_API_KEY, or GEMINI_BASE_URL for an endpoint of your own",
+    ),
+    BEDROCK: _BuiltIn(
+        configured=lambda settings: bool(settings.bedrock_region or settings.bedrock_endpoint_url),
+        open=_bedrock,
+        needs="ORCHESTRATOR_BEDROCK_REGION, with AWS credentials where AWS's own client finds them",
+    ),
 }
 
 
 def anything_configured(settings: Settings) -> bool:
-    """Whether there is any real provider: by the settings, by the file of ``add_models``, or by a package."""
+    """Whether any real provider is to be asked: of the settings, of the file of ``add_models``, or of a package."""
+    if settings.simulate_models:
+        return False
     built_in = any(provider.configured(settings) for provider in _BUILT_IN.values())
     return built_in or bool(added_providers()) or bool(declared(PROVIDERS))
+
+
+def is_ready(name: str, settings: Settings, secrets: NamedSecrets) -> bool:
+    """Whether models of the provider ``name`` can be asked: it is configured, and its key is there if it needs one.
+
+    Of a built-in one whose key another program finds, as Bedrock's, it is taken to be there.
+    """
+    if name in _BUILT_IN:
+        return _BUILT_IN[name].configured(settings)
+    added = added_providers().get(name)
+    if added is not None:
+        return added.key_env is None or key_of(added.key_env, secrets) is not None
+    return name == SIMULATED or any(entry.name == name for entry in declared(PROVIDERS))
 
 
 async def open_providers(
@@ -63,11 +125,14 @@ async def open_providers(
     """Adapters by the names of ``orchestrator.models``: the simulated one, and each that is configured.
 
     Args:
-        settings: Keys and addresses of the built-in ones; ``add_models`` has read the file of the others.
+        settings: Keys and addresses of the built-in ones; ``add_models`` has read the file of the others. Where they
+            ask for simulated models, no other is opened.
         secrets: Where the keys of endpoints from that file may be.
         open_parts: Closes them.
     """
     made: dict[str, ModelProvider] = {SIMULATED: Simulated()}
+    if settings.simulate_models:
+        return dict.fromkeys((*BUILT_IN_PROVIDERS, *added_providers()), made[SIMULATED])
     for name, built_in in _BUILT_IN.items():
         if built_in.configured(settings):
             opened = built_in.open(settings)
@@ -92,6 +157,7 @@ def _endpoint(
         timeout=settings.model_timeout,
         name=endpoint.name,
         key_setting=endpoint.key_env or "its key (`key_env` in the file of ORCHESTRATOR_MODELS_FILE)",
+        structured=endpoint.structured,
         address_setting=f"`base_url` of {endpoint.name} in the file of ORCHESTRATOR_MODELS_FILE",
     )
     open_parts.push_async_callback(opened.close)
@@ -109,7 +175,7 @@ def key_of(name: str, secrets: NamedSecrets) -> str | None:
 
 
 def keys_of_endpoints(secrets: NamedSecrets) -> list[str]:
-    """The keys of the endpoints that the file of ``add_models`` names, as far as they are there: no log may show them."""
+    """The keys of the endpoints that the file of ``add_models`` names, as far as they are there: logs mask them."""
     names = [provider.key_env for provider in added_providers().values() if provider.key_env is not None]
     return [key for name in names if (key := key_of(name, secrets)) is not None]
 

@@ -1,14 +1,16 @@
 """Does what ``status``, ``progress``, ``result`` and ``state`` ask for."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
 from orchestrator.cli.errors import OK, PARKED, WAITING
 from orchestrator.cli.events import event_line
 from orchestrator.cli.output import data, out, say, shown_time
-from orchestrator.cli.render import aftermath_lines, result_lines, usage_line
-from orchestrator.cli.running import exit_code
+from orchestrator.cli.render import Screen, aftermath_lines, result_lines, usage_line
+from orchestrator.cli.running import exit_code, written
 from orchestrator.cli.session import Session, on_server
 from orchestrator.cli.standing import command, show, to_resolve
 from orchestrator.contracts import Awaiting, Event, ProgressPage, RunResult, RunState
@@ -124,15 +126,17 @@ async def _whole(session: Session, run_id: str, after: int) -> ProgressPage:
 
 async def _follow(session: Session, run_id: str, after: int, *, as_json: bool) -> None:
     since: datetime | None = None
-    async for event in session.orchestrator.follow(run_id, after=after):
-        since = since or datetime.fromisoformat(event.at)
-        if as_json:
-            data(event.model_dump(mode="json"), compact=True)
-            continue
-        out(event_line(event, since))
-        if event.type == "PARKED" and event.node:
-            for line in to_resolve(run_id, event.node):
-                say(f"            {line}")
+    with Screen() as screen:
+        async with written(session, run_id, screen) if sys.stdout.isatty() and not as_json else nullcontext():
+            async for event in session.orchestrator.follow(run_id, after=after):
+                since = since or datetime.fromisoformat(event.at)
+                if as_json:
+                    data(event.model_dump(mode="json"), compact=True)
+                    continue
+                out(event_line(event, since))
+                if event.type == "PARKED" and event.node:
+                    for line in to_resolve(run_id, event.node):
+                        say(f"            {line}")
 
 
 def _print_events(events: Sequence[Event]) -> None:

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-__all__ = ["at_terminal", "clean", "data", "open_streams", "out", "say", "shown_time", "table"]
+__all__ = ["at_terminal", "clean", "data", "open_streams", "out", "say", "shown_time", "table", "write"]
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -36,6 +36,12 @@ def clean(text: str) -> str:
 def out(text: str) -> None:
     """Print a line of data."""
     sys.stdout.write(clean(text) + "\n")
+    sys.stdout.flush()
+
+
+def write(text: str) -> None:
+    """Print text that goes on: nothing ends its line."""
+    sys.stdout.write(clean(text))
     sys.stdout.flush()
 
 

@@ -38,7 +38,8 @@ def _tree() -> Any:
 
 def _table() -> str:
     rows = [
-        f"| [`{_usage(name, command)}`](#orchestrator-{name}) | {_first(command)} |" for name, command in _commands()
+        f"| [`{_usage(name, command)}`](#orchestrator-{name.replace(' ', '-')}) | {_first(command)} |"
+        for name, command in _commands()
     ]
     return "\n".join(["| command | does |", "|---|---|", *rows, ""])
 
@@ -65,8 +66,11 @@ def _reference() -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
 
-def _commands() -> list[tuple[str, Any]]:
-    return list(_tree().commands.items())
+def _commands() -> Iterator[tuple[str, Any]]:
+    """Each command by the words one types, those of a family behind it."""
+    for name, command in _tree().commands.items():
+        yield name, command
+        yield from ((f"{name} {inner}", part) for inner, part in getattr(command, "commands", {}).items())
 
 
 def _usage(name: str, command: Any) -> str:

@@ -1,18 +1,20 @@
 """Draws runs for people: events as they come, the result at the end."""
 
 import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
 from orchestrator.cli.events import event_line, style_of
 from orchestrator.cli.output import clean
+from orchestrator.cli.writing import Writing, last_lines
 from orchestrator.contracts import Event, ProgressPage, RunResult, Usage, visit_label
 
 __all__ = ["Screen", "aftermath_lines", "result_lines", "usage_line"]
@@ -30,6 +32,7 @@ class Screen(AbstractContextManager["Screen"]):
         self._since: datetime | None = None
         self._running: dict[str, None] = {}
         self._done = 0
+        self._writing: Sequence[Writing] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +59,16 @@ class Screen(AbstractContextManager["Screen"]):
         self._console.print(Text(event_line(event, self._since), style=style_of(event)))
         self._below()
 
+    def writing(self, texts: Sequence[Writing]) -> None:
+        """Show what models are writing, below the events."""
+        self._writing = texts
+        self._below()
+
+    @property
+    def live(self) -> bool:
+        """Whether it can show what changes."""
+        return self._console.is_terminal
+
     def busy(self, page: ProgressPage) -> bool:
         """Whether anything is under way, apart from nodes inside which something waits for somebody."""
         waiting = (*page.awaiting, *page.parked, *(child for child in page.children if child.parked))
@@ -72,15 +85,18 @@ class Screen(AbstractContextManager["Screen"]):
             self._live = None
 
     def _below(self) -> None:
-        if not self._console.is_terminal or not self._running:
+        if not self._console.is_terminal or not (self._running or self._writing):
             self.rest()
             return
         text = Text(f" {', '.join(self._running)} under way, {self._done} finished", style="dim")
+        lines = last_lines(self._writing, self._console.width - 2)
+        below = [Text(lines, no_wrap=True)] if lines else []
+        drawn = Group(*below, *([Spinner("dots", text)] if self._running else []))
         if self._live is None:
-            self._live = Live(Spinner("dots", text), console=self._console, transient=True)
+            self._live = Live(drawn, console=self._console, transient=True)
             self._live.start()
         else:
-            self._live.update(Spinner("dots", text))
+            self._live.update(drawn)
 
 
 def usage_line(usage: Usage, cost: float | None) -> str:

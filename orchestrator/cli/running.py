@@ -1,7 +1,8 @@
 """Does what ``run`` and ``start`` ask for."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from orchestrator.contracts import ProgressPage, RunResult
 from orchestrator.errors import WorkerMissingError
 from orchestrator.settings import Settings, load_settings
 
-__all__ = ["Command", "exit_code", "finish", "run", "start"]
+__all__ = ["Command", "exit_code", "finish", "run", "start", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ async def finish(session: Session, run_id: str, answers: Answers, *, as_json: bo
     with Screen() as screen:
         screen.say(f"run {run_id}")
         address = session.address if session.embedded else None
-        waiting = await follow(runs, run_id, screen, answers, address=address)
+        async with written(session, run_id, screen):
+            waiting = await follow(runs, run_id, screen, answers, address=address)
     link = session.link(await runs.summary(run_id))
     if waiting is not None:
         return _left_open(session, run_id, waiting, link, as_json=as_json)
@@ -125,6 +127,18 @@ async def finish(session: Session, run_id: str, answers: Answers, *, as_json: bo
     if result.error is not None:
         say(f"error {result.error.code}: {' '.join(result.error.message.split())}")
     return exit_code(result)
+
+
+@asynccontextmanager
+async def written(session: Session, run_id: str, screen: Screen) -> AsyncGenerator[None]:
+    """Show what models write meanwhile, on a terminal."""
+    if not screen.live:
+        yield
+        return
+    from orchestrator.cli.tokens import read_along
+
+    async with read_along(session.client, run_id, screen.writing, screen.say):
+        yield
 
 
 def exit_code(result: RunResult) -> int:

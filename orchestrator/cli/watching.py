@@ -1,4 +1,4 @@
-"""Commands that look at runs: ``status``, ``progress``, ``watch``, ``result``, ``state`` and ``list``."""
+"""Commands that look at runs: ``status``, ``progress``, ``watch``, ``stream``, ``result``, ``state`` and ``list``."""
 
 from typing import Annotated
 
@@ -34,6 +34,11 @@ def register(app: typer.Typer) -> None:
         "  orchestrator watch hello-1a2b3c4d | tee events.txt\n\n"
         "Keys: arrows move, a answers or decides, r resolves, p pauses, c resumes, q leaves."
     )(watch)
+    app.command(
+        epilog="\b\nExamples:\n  orchestrator stream hello-1a2b3c4d\n"
+        "  orchestrator stream hello-1a2b3c4d --after 1795287016123457 --json\n\n"
+        "With --json it prints a record per line, with its id: DELTA, SUPERSEDED, FINISHED or LOST (docs/streaming.md)."
+    )(stream)
     app.command(
         epilog="\b\nExamples:\n  orchestrator result hello-1a2b3c4d\n"
         "  orchestrator result hello-1a2b3c4d --no-wait --json\n\n"
@@ -83,6 +88,22 @@ def watch(run: options.RunArgument, *, by: options.By = None, as_json: options.J
     from orchestrator.cli.live import opening
 
     raise typer.Exit(opening.watch(run, by=by, as_json=as_json))
+
+
+def stream(
+    run: options.RunArgument,
+    *,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only records with a higher id than this.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Print what the models of a run write, as they write it, until the run has ended.
+
+    One node after the other; what another one writes meanwhile comes after it. What a worker wrote that died begins
+    again when another one takes over.
+    """
+    from orchestrator.cli import streaming
+
+    streaming.stream(run, after=after, as_json=as_json)
 
 
 def result(

@@ -26,6 +26,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF022": "a field is missing in a node's config",
         "DEF023": "a field in a node's config is unknown",
         "DEF024": "a model is unknown",
+        "DEF025": "a model lacks what its node needs, or a fallback is smaller than the model it stands in for",
         "DEF030": "two nodes have the same id",
         "DEF031": "an edge, a route or another field names a node that is not there",
         "DEF032": "the same edge stands twice",
@@ -60,5 +61,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF072": "a channel's initial value is not of its type",
         "DEF073": "a write in a node that decides its ways out",
         "DEF080": "a secret stands in clear",
+        "DEF081": "untrusted text decides what an action does",
     }
 )

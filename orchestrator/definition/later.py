@@ -7,7 +7,6 @@ __all__ = ["LATER", "comes_later"]
 LATER: Final = frozenset(
     {
         "ConversationMemory",
-        "Embed",
         "IntentClassifier",
         "SlotTracker",
         "StreamToClient",

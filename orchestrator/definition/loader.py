@@ -11,6 +11,7 @@ from orchestrator.definition.model import Definition
 from orchestrator.definition.reading import MOST_ROWS, read_draft
 from orchestrator.definition.rules import broken_rules
 from orchestrator.definition.source import MAX_BYTES, Source, check_values, refuse
+from orchestrator.definition.taint import taint_refusals
 from orchestrator.definition.yaml_reader import read_yaml
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, Issue
 
@@ -67,6 +68,7 @@ def _checked(source: Source) -> Definition:
     _check_size(source)
     draft, issues = read_draft(source)
     issues.extend(broken_rules(draft))
+    issues.extend(taint_refusals(draft))
     if not issues:
         return draft.definition.with_source(source)
     raise broken(issues)

@@ -8,6 +8,7 @@ from orchestrator.definition.source import Source
 from orchestrator.graph.plan import Reducer
 from orchestrator.node_types.aliases import canonical
 from orchestrator.node_types.base import Duration
+from orchestrator.safety import SafetySettings
 
 __all__ = [
     "NAME",
@@ -21,6 +22,7 @@ __all__ = [
     "LimitsModel",
     "NodeModel",
     "RetryModel",
+    "SafetyModel",
 ]
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,99}$"
@@ -97,6 +99,8 @@ class NodeModel(_Model):
     """
     compensate: StrictStr | None = None
     """The node that undoes this one, should the run not complete."""
+    trusted: StrictStr | None = Field(default=None, min_length=10, max_length=500)
+    """Why what it gives may be trusted, though it comes from outside or from untrusted text."""
 
 
 class EdgeModel(_Model):
@@ -117,6 +121,13 @@ class ChannelModel(_Model):
     initial: Any = None
     """Value at the start; left out, it is the empty value of the type."""
     reducer: Reducer = "replace"
+
+
+class SafetyModel(SafetySettings):
+    """How careful the platform is: with what goes to models, and with text that nobody of ours wrote."""
+
+    taint: Literal["refuse", "warn", "off"] | None = None
+    """What becomes of a way on which untrusted text decides what an action does."""
 
 
 class BodyModel(_Model):
@@ -140,6 +151,7 @@ class Definition(_Model):
     """Name: JSON Schema of the value, with `default` for an input that may be left out."""
     limits: LimitsModel = LimitsModel()
     defaults: Defaults = Defaults()
+    safety: SafetyModel = SafetyModel()
     nodes: list[NodeModel] = Field(min_length=1)
     edges: list[EdgeModel] = []
     state: dict[NodeName, ChannelModel] = {}

@@ -79,6 +79,7 @@ def _input_schema() -> dict[str, Any]:
                 "default": True,
                 "description": {"type": "string"},
                 "required": {"type": ["boolean", "array"]},
+                "untrusted": {"type": "boolean", "description": "Nobody of yours wrote what comes here"},
             },
         }
     }

@@ -19,7 +19,9 @@ OrchestratorError
 ├── NodeError                   a node that failed for good
 │   ├── NodeTimeoutError
 │   ├── ExpiredError            nobody answered in time
-│   └── RejectedError           somebody said no
+│   ├── RejectedError           somebody said no
+│   ├── OutputError             a model's answer is not what its schema asks for
+│   └── UnsafeTextError         a safety check refuses a text
 ├── RunTimeoutError
 ├── RunNotFoundError
 ├── ServerUnavailableError      the Temporal server cannot be reached
@@ -49,6 +51,7 @@ from orchestrator.errors.outside import (
     ProviderTimeoutError,
     ProviderUnavailableError,
     StorageUnavailableError,
+    StreamSupersededError,
 )
 from orchestrator.errors.tree import (
     AnswerError,
@@ -68,6 +71,7 @@ from orchestrator.errors.tree import (
     NothingAwaitedError,
     NotParkedError,
     OrchestratorError,
+    OutputError,
     RejectedError,
     RequestError,
     RunNotFoundError,
@@ -76,6 +80,7 @@ from orchestrator.errors.tree import (
     SettingsError,
     TemplateError,
     TooLargeError,
+    UnsafeTextError,
     WorkerMissingError,
     shortened,
 )
@@ -101,6 +106,7 @@ __all__ = [
     "NotParkedError",
     "NothingAwaitedError",
     "OrchestratorError",
+    "OutputError",
     "PriceUnknownError",
     "ProviderAuthError",
     "ProviderError",
@@ -116,8 +122,10 @@ __all__ = [
     "ServerUnavailableError",
     "SettingsError",
     "StorageUnavailableError",
+    "StreamSupersededError",
     "TemplateError",
     "TooLargeError",
+    "UnsafeTextError",
     "WorkerMissingError",
     "shortened",
 ]

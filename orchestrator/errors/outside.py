@@ -17,6 +17,7 @@ __all__ = [
     "ProviderTimeoutError",
     "ProviderUnavailableError",
     "StorageUnavailableError",
+    "StreamSupersededError",
 ]
 
 
@@ -99,6 +100,13 @@ class StorageUnavailableError(OrchestratorError):
     """What is kept beside Temporal cannot be reached; nothing that needs it is done meanwhile."""
 
     code = "STORAGE_UNAVAILABLE"
+    retryable = True
+
+
+class StreamSupersededError(OrchestratorError):
+    """A newer attempt writes the text of this visit; nothing more of this one will be shown."""
+
+    code = "STREAM_SUPERSEDED"
     retryable = True
 
 

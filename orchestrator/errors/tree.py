@@ -23,6 +23,7 @@ __all__ = [
     "NotParkedError",
     "NothingAwaitedError",
     "OrchestratorError",
+    "OutputError",
     "RejectedError",
     "RequestError",
     "RunNotFoundError",
@@ -31,6 +32,7 @@ __all__ = [
     "SettingsError",
     "TemplateError",
     "TooLargeError",
+    "UnsafeTextError",
     "WorkerMissingError",
     "shortened",
 ]
@@ -221,6 +223,18 @@ class RejectedError(NodeError):
     """Somebody rejected what they were asked to approve."""
 
     code = "REJECTED"
+
+
+class OutputError(NodeError):
+    """A model's answer is not what its schema asks for, though it was asked again."""
+
+    code = "OUTPUT_INVALID"
+
+
+class UnsafeTextError(NodeError):
+    """A safety check refuses a text that would go to a model, or that came from one."""
+
+    code = "TEXT_REFUSED"
 
 
 class RunTimeoutError(OrchestratorError):

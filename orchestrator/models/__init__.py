@@ -1,9 +1,12 @@
 """Models: which there are, who answers for them, what they can do and cost."""
 
-from orchestrator.models.info import NANO, Ability, ModelInfo, Price, ProviderInfo, nano
+from orchestrator.models.info import NANO, Ability, ModelInfo, Price, ProviderInfo, StructuredOutput, nano
 from orchestrator.models.pricing import Cost, cost_of, dollars, known_window
 from orchestrator.models.registry import (
+    ANTHROPIC,
+    BEDROCK,
     BUILT_IN_PROVIDERS,
+    GEMINI,
     OPENAI,
     SIMULATED,
     add_models,
@@ -14,7 +17,10 @@ from orchestrator.models.registry import (
 )
 
 __all__ = [
+    "ANTHROPIC",
+    "BEDROCK",
     "BUILT_IN_PROVIDERS",
+    "GEMINI",
     "NANO",
     "OPENAI",
     "SIMULATED",
@@ -23,6 +29,7 @@ __all__ = [
     "ModelInfo",
     "Price",
     "ProviderInfo",
+    "StructuredOutput",
     "add_models",
     "added_providers",
     "cost_of",

@@ -5,7 +5,17 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-__all__ = ["NANO", "Ability", "ModelInfo", "Price", "ProviderInfo", "ProviderKind", "TokenEstimate", "nano"]
+__all__ = [
+    "NANO",
+    "Ability",
+    "ModelInfo",
+    "Price",
+    "ProviderInfo",
+    "ProviderKind",
+    "StructuredOutput",
+    "TokenEstimate",
+    "nano",
+]
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar: money is counted in whole ones, which add up exactly."""
@@ -14,6 +24,8 @@ _MILLION = 1_000_000
 Ability = Literal["stream", "json", "tools", "embed"]
 ProviderKind = Literal["openai"]
 """What an endpoint of one's own speaks: ``openai`` is chat completions, as vLLM, Ollama and Azure do."""
+StructuredOutput = Literal["json_schema", "json_object"]
+"""How such an endpoint is held to a schema: by the schema itself, or only to JSON, and the schema told in words."""
 TokenEstimate = Literal["bytes", "characters"]
 """How tokens are estimated before a call: ``bytes`` is never too few, since a token is at least one byte of UTF-8;
 ``characters`` counts one for every four, which is close for English."""
@@ -53,6 +65,11 @@ class ModelInfo:
     """Of our own registry or the setting, the oldest first; empty: they are looked up by provider and name."""
     retired: bool = False
 
+    @property
+    def only_embeds(self) -> bool:
+        """Whether it answers nothing, and only turns text into vectors."""
+        return self.abilities == frozenset(("embed",))
+
     def own_price(self, on: date) -> Price | None:
         """The price of the registry that holds on a day; none if it has none."""
         held = [price for price in self.prices if price.since is None or price.since <= on]
@@ -77,6 +94,7 @@ class ProviderInfo:
     kind: ProviderKind
     base_url: str
     key_env: str | None = None
+    structured: StructuredOutput = "json_schema"
 
 
 def nano(dollars: Decimal) -> int:

@@ -8,13 +8,13 @@ from functools import cache
 
 from orchestrator.errors import PriceUnknownError
 from orchestrator.models.info import ModelInfo, Price, nano
-from orchestrator.models.registry import OPENAI
+from orchestrator.models.registry import ANTHROPIC, BEDROCK, GEMINI, OPENAI
 
-__all__ = ["Cost", "cost_of", "dollars", "known_window"]
+__all__ = ["PUBLIC", "Cost", "cost_of", "dollars", "known_window"]
 
 Cost = Callable[[int, int], int]
 """Nano-dollars of a call that takes so many tokens in and out."""
-_PUBLIC = {OPENAI: "openai"}
+PUBLIC = {OPENAI: "openai", ANTHROPIC: "anthropic", GEMINI: "google", BEDROCK: "aws"}
 """What genai-prices calls our providers."""
 
 
@@ -46,7 +46,7 @@ def cost_of(model: ModelInfo, *, otherwise: Price | None = None) -> Cost:
     own = model.own_price(datetime.now(UTC).date())
     if own is not None:
         return own.cost
-    provider = _PUBLIC.get(model.provider)
+    provider = PUBLIC.get(model.provider)
     if provider is not None and _window(model.wire_name, provider) is not None:
         return _Public(model.wire_name, provider).cost
     if otherwise is not None:
@@ -60,7 +60,7 @@ def cost_of(model: ModelInfo, *, otherwise: Price | None = None) -> Cost:
 
 def known_window(model: ModelInfo) -> int | None:
     """The most tokens of a question: by the registry, else by genai-prices; none if neither says."""
-    provider = _PUBLIC.get(model.provider)
+    provider = PUBLIC.get(model.provider)
     if model.window is not None or provider is None:
         return model.window
     return _window(model.wire_name, provider) or None

@@ -1,7 +1,7 @@
 """Reads a registry file: models, and the endpoints that serve them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +9,15 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orchestrator.models.info import Ability, ModelInfo, Price, ProviderInfo, ProviderKind, TokenEstimate
+from orchestrator.models.info import (
+    Ability,
+    ModelInfo,
+    Price,
+    ProviderInfo,
+    ProviderKind,
+    StructuredOutput,
+    TokenEstimate,
+)
 from orchestrator.setting_files import read_setting_file
 
 __all__ = ["Registry", "read_models"]
@@ -44,6 +52,7 @@ class _Provider(_Part):
     kind: ProviderKind
     base_url: str = Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2_000)
     key_env: str | None = Field(default=None, pattern=r"^([A-Z][A-Z0-9_]{0,99}|[a-z][a-z0-9_]{0,63})$")
+    structured: StructuredOutput = "json_schema"
 
 
 class _File(_Part):
@@ -61,8 +70,8 @@ class _File(_Part):
 class Registry:
     """What a registry file holds, by name."""
 
-    models: Mapping[str, ModelInfo]
-    providers: Mapping[str, ProviderInfo]
+    models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
+    providers: Mapping[str, ProviderInfo] = field(default_factory=dict[str, ProviderInfo])
 
 
 def read_models(path: Path) -> Registry:

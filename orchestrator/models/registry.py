@@ -10,10 +10,13 @@ from types import MappingProxyType
 from orchestrator.errors import RequestError, SettingsError
 from orchestrator.installed import PROVIDERS, declared
 from orchestrator.models.info import ModelInfo, ProviderInfo
-from orchestrator.models.reading import read_models
+from orchestrator.models.reading import Registry, read_models
 
 __all__ = [
+    "ANTHROPIC",
+    "BEDROCK",
     "BUILT_IN_PROVIDERS",
+    "GEMINI",
     "OPENAI",
     "SIMULATED",
     "add_models",
@@ -25,7 +28,10 @@ __all__ = [
 
 OPENAI = "openai"
 SIMULATED = "simulated"
-BUILT_IN_PROVIDERS = (OPENAI, SIMULATED)
+ANTHROPIC = "anthropic"
+GEMINI = "gemini"
+BEDROCK = "bedrock"
+BUILT_IN_PROVIDERS = (OPENAI, ANTHROPIC, GEMINI, BEDROCK, SIMULATED)
 
 _OURS = Path(__file__).with_name("registry.yaml")
 _added: dict[str, ModelInfo] = {}
@@ -53,22 +59,22 @@ def add_models(path: Path | None) -> None:
     Raises:
         SettingsError: The file cannot be read, or is no registry.
     """
-    models, providers = ({}, {}) if path is None else _read(path)
+    found = Registry() if path is None else _read(path)
     _added.clear()
-    _added.update(models)
+    _added.update(found.models)
     _added_providers.clear()
-    _added_providers.update(providers)
+    _added_providers.update(found.providers)
     provider_names.cache_clear()
 
 
-def _read(path: Path) -> tuple[Mapping[str, ModelInfo], Mapping[str, ProviderInfo]]:
+def _read(path: Path) -> Registry:
     found = read_models(path)
     taken = {entry.name: f"the package {entry.origin} declares it" for entry in declared(PROVIDERS)}
     taken |= dict.fromkeys(BUILT_IN_PROVIDERS, "it is built in, and has settings of its own")
     for name in found.providers:
         if name in taken:
             raise SettingsError(f"providers.{name} of the models in {path}: {taken[name]}; choose another name")
-    return found.models, found.providers
+    return found
 
 
 @cache

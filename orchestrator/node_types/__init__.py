@@ -8,6 +8,7 @@ from orchestrator.node_types.base import NodeType
 from orchestrator.node_types.data_input import DATA_INPUT
 from orchestrator.node_types.database_insert import DATABASE_INSERT
 from orchestrator.node_types.database_query import DATABASE_QUERY
+from orchestrator.node_types.embed import EMBED
 from orchestrator.node_types.for_each import FOR_EACH
 from orchestrator.node_types.format import FORMAT
 from orchestrator.node_types.http_request import HTTP_REQUEST
@@ -29,6 +30,7 @@ BUILT_IN: Mapping[str, NodeType] = MappingProxyType(
         "DataInput": DATA_INPUT,
         "DatabaseInsert": DATABASE_INSERT,
         "DatabaseQuery": DATABASE_QUERY,
+        "Embed": EMBED,
         "ForEach": FOR_EACH,
         "Format": FORMAT,
         "HttpRequest": HTTP_REQUEST,

@@ -16,6 +16,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "database_insert": "DatabaseInsert",
         "database_query": "DatabaseQuery",
         "delay": "Wait",
+        "embed": "Embed",
         "for_each": "ForEach",
         "format": "Format",
         "http_fetch": "HttpRequest",

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from orchestrator.node_types.asking import AskingConfig
 from orchestrator.node_types.base import NodeType, VerbatimMark
+from orchestrator.node_types.trust import Trust
 
 Allowed = Literal["approve", "reject", "modify", "defer"]
 
@@ -49,4 +50,10 @@ APPROVAL = NodeType(
     config=ApprovalConfig,
     outputs=("decision", "value", "by", "comment", "message_id", "at"),
     asides={"on_expiry": "expiry", "on_reject": "reject"},
+    trust=Trust(
+        gives={"comment": "a person", "by": "a person", "message_id": "a person"},
+        clean=("decision", "at", "expired"),
+        acts={"assignees": "who may approve"},
+        approves=("question", "proposal"),
+    ),
 )

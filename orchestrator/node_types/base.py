@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from orchestrator.graph.durations import parse_duration
 from orchestrator.graph.plan import EdgeKind, Retry, Tier
+from orchestrator.node_types.trust import Trust
 
 __all__ = [
     "Cel",
@@ -125,7 +126,8 @@ class NodeType:
     exactly one way. ``asides`` are the fields of the configuration that name a node to go to instead, and on which end
     of a visit that way is taken. ``has_body``: the configuration has a graph of its own, in ``do`` or named by
     ``definition``, which is given ``inputs``; ``body_roots`` is what a ``do`` sees beside what every graph sees.
-    ``pays``: a visit costs money, so its activity is told whose it is.
+    ``pays``: a visit costs money, so its activity is told whose it is. ``trust``: how text that nobody of ours wrote
+    passes through it; unless it says otherwise, its output is as trustworthy as what it reads.
     """
 
     name: str
@@ -140,6 +142,7 @@ class NodeType:
     has_body: bool = False
     body_roots: tuple[str, ...] = ()
     pays: bool = False
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def activity(self) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from orchestrator.node_types.base import ConfigModel, NodeType, VerbatimMark
+from orchestrator.node_types.trust import Trust
 from orchestrator.secret_name import SecretName
 
 __all__ = ["COLUMN_NAME", "DATABASE_INSERT", "MOST_ROWS", "Connection", "DatabaseInsertConfig"]
@@ -48,4 +49,5 @@ DATABASE_INSERT = NodeType(
     config=DatabaseInsertConfig,
     outputs=("inserted", "rows"),
     timeout=60.0,
+    trust=Trust(clean=("inserted",)),
 )

@@ -1,12 +1,14 @@
 """DatabaseQuery: one SQL statement, in a database that is named."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.node_types.base import ConfigModel, NodeType, VerbatimMark
 from orchestrator.node_types.database_insert import Connection
+from orchestrator.node_types.trust import Trust
 
 __all__ = ["DATABASE_QUERY", "DatabaseQueryConfig"]
 
@@ -67,6 +69,10 @@ def _named(names: list[str]) -> str:
     return ", ".join(f"`:{name}`" for name in names)
 
 
+def _changes(config: Mapping[str, Any]) -> bool:
+    return config.get("write") is True
+
+
 DATABASE_QUERY = NodeType(
     name="DatabaseQuery",
     summary="Runs one SQL statement with parameters in PostgreSQL or SQLite; it may only read unless it says `write`.",
@@ -74,4 +80,6 @@ DATABASE_QUERY = NodeType(
     config=DatabaseQueryConfig,
     outputs=("rows", "count"),
     timeout=60.0,
+    # The database is one that the worker's owner named: what stands in it is as trustworthy as whoever writes there.
+    trust=Trust(clean=("rows", "count"), arguments=("parameters",), changes=_changes),
 )

@@ -1,11 +1,13 @@
 """HttpRequest: one request to a web service."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from orchestrator.node_types.base import ConfigModel, NodeType, Text, VerbatimMark
+from orchestrator.node_types.trust import Trust
 from orchestrator.secret_name import SecretName
 
 __all__ = ["HTTP_REQUEST", "Auth", "BasicAuth", "BearerAuth", "HeaderAuth", "HttpRequestConfig", "QueryAuth"]
@@ -17,6 +19,7 @@ _FRAMING: Final = frozenset(
 )
 """Headers that say how a message is cut; who sets them himself makes two readers see two messages."""
 _BODIES: Final = ("json", "text", "form", "file")
+_READING: Final = ("GET", "HEAD", "OPTIONS")
 
 
 def _header_name(name: str) -> str:
@@ -132,6 +135,10 @@ class HttpRequestConfig(ConfigModel):
         return getattr(self, body) is not None
 
 
+def _changes(config: Mapping[str, Any]) -> bool:
+    return config.get("method", "GET") not in _READING
+
+
 HTTP_REQUEST = NodeType(
     name="HttpRequest",
     summary="Sends one HTTP request and gives status, headers and body of the answer.",
@@ -139,4 +146,12 @@ HTTP_REQUEST = NodeType(
     config=HttpRequestConfig,
     outputs=("status", "headers", "body"),
     timeout=60.0,
+    trust=Trust(
+        gives={"body": "the web", "headers": "the web"},
+        clean=("status",),
+        acts={"url": "the address of a request", "method": "what a request does", "headers": "headers of a request"},
+        arguments=("query", "json", "form"),
+        changes=_changes,
+        addresses=("url",),
+    ),
 )

@@ -1,6 +1,6 @@
 """ModelInvoke: asks a language model for one text."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,13 @@ class ModelInvokeConfig(ConfigModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
     """The most tokens the model may write."""
+    fallback: tuple[str, ...] = Field(default=(), max_length=5)
+    """Models that are asked one after the other where ``model`` is unwell. Each must have room for as much, and the
+    abilities that the node needs."""
+    stream: bool = False
+    """Whether people may read the text as it is written."""
+    answer: dict[str, Any] | None = None
+    """JSON Schema of the answer: what fits it is in ``value``."""
 
     @model_validator(mode="after")
     def _prompt_or_messages(self) -> Self:
@@ -38,7 +45,7 @@ MODEL_INVOKE = NodeType(
     summary="Asks a language model and gives its text.",
     tier="work",
     config=ModelInvokeConfig,
-    outputs=("text", "model", "provider", "simulated", "finish_reason"),
+    outputs=("text", "value", "model", "provider", "simulated", "finish_reason", "declined"),
     timeout=120.0,
     pays=True,
 )

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.node_types.base import ConfigModel, NodeType, VerbatimMark
+from orchestrator.node_types.trust import Trust
 
 
 class SaveToFileConfig(ConfigModel):
@@ -28,4 +29,5 @@ SAVE_TO_FILE = NodeType(
     config=SaveToFileConfig,
     outputs=("path", "bytes", "sha256"),
     timeout=60.0,
+    trust=Trust(clean=("bytes", "sha256"), acts={"path": "the name of a file"}),
 )

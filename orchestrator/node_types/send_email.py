@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.node_types.base import ConfigModel, NodeType, Text
+from orchestrator.node_types.trust import Trust
 
 _MOST_RECIPIENTS = 100
 
@@ -53,4 +54,14 @@ SEND_EMAIL = NodeType(
     config=SendEmailConfig,
     outputs=("message_id", "accepted", "refused"),
     timeout=120.0,
+    trust=Trust(
+        clean=("message_id",),
+        acts={
+            "to": "a recipient",
+            "cc": "a recipient",
+            "bcc": "a recipient",
+            "from": "the sender of a mail",
+            "reply_to": "where answers to a mail go",
+        },
+    ),
 )

@@ -1,14 +1,22 @@
 """Transform: one operation on data, from a fixed table."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from orchestrator.errors import ExpressionError
+from orchestrator.graph.expressions import parser, references
 from orchestrator.node_types.base import CelMark, ConfigModel, NodeType
 from orchestrator.node_types.operations import OPERATIONS
+from orchestrator.node_types.trust import Trust, closed_pattern
 
 __all__ = ["OPERATIONS", "TRANSFORM", "TransformConfig"]
+
+_CLOSED_TYPES: Final = ("bool", "int", "double", "null")
+_CLOSING: Final = frozenset({"average", "count", "matches", "sha256", "sum", "to_boolean", "to_number", "word_count"})
+"""Operations whose result is a number, a truth value or a digest, whatever they work on."""
 
 
 def _known(name: str) -> str:
@@ -76,6 +84,29 @@ class TransformConfig(ConfigModel):
         return self
 
 
+def _closes(config: Mapping[str, Any]) -> bool:
+    """Whether the result is a number or a truth value, or a text that stands in the definition or in its pattern."""
+    operation, expression, pattern = config.get("operation"), config.get("expression"), config.get("pattern")
+    if operation in ("expression", "map") and isinstance(expression, str):
+        try:
+            return _chosen(parser.parse(expression))
+        except ExpressionError:
+            return False  # DEF051 says it
+    if operation in ("extract", "extract_all") and isinstance(pattern, str):
+        return closed_pattern(pattern, anchored=False)
+    return operation in _CLOSING
+
+
+def _chosen(ast: Any) -> bool:
+    match ast:
+        case str():
+            return True
+        case ["?", _, then, other]:
+            return _chosen(then) and _chosen(other)
+        case _:
+            return references.result_type(ast) in _CLOSED_TYPES
+
+
 TRANSFORM = NodeType(
     name="Transform",
     summary="Applies one operation to `input`: merge, filter, sort, parse JSON, compute an expression, and so on.",
@@ -83,4 +114,5 @@ TRANSFORM = NodeType(
     config=TransformConfig,
     outputs=("result",),
     timeout=5.0,
+    trust=Trust(closes=_closes),
 )

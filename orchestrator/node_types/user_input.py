@@ -6,6 +6,7 @@ from pydantic import Field
 
 from orchestrator.node_types.asking import AskingConfig
 from orchestrator.node_types.base import NodeType
+from orchestrator.node_types.trust import Trust
 
 
 class UserInputConfig(AskingConfig):
@@ -25,4 +26,16 @@ USER_INPUT = NodeType(
     config=UserInputConfig,
     outputs=("value", "text", "values", "message_id", "at", "by"),
     asides={"on_expiry": "expiry"},
+    trust=Trust(
+        gives={
+            "value": "a person",
+            "text": "a person",
+            "values": "a person",
+            "by": "a person",
+            "message_id": "a person",
+        },
+        clean=("at", "expired"),
+        fits={"value": "answer", "values": "answer"},
+        acts={"assignees": "who may answer"},
+    ),
 )

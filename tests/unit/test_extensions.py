@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 import activities.extending
 import orchestrator.extending
 from activities import extensions
+from activities.asking import Desk
 from activities.blobs import FolderBlobs
 from activities.extending import ExtensionContext
 from activities.extensions import extension_activities, extension_providers, extension_settings, not_installed
@@ -250,8 +251,9 @@ async def test_a_provider_answers_for_the_models_with_its_name(install: Install,
     install({PROVIDERS: {"parrot": "parrot"}})
     models.provider_names.cache_clear()
     try:
-        handle = handler({"simulated": Simulated(), **extension_providers(context)}, Purse())
-        output = await handle(ModelInvokeConfig(model="parrot/grey", prompt="Hello"), call("ModelInvoke", {}))
+        handle = handler(Desk({"simulated": Simulated(), **extension_providers(context)}, Purse()))
+        config = ModelInvokeConfig(model="parrot/grey", prompt="Hello")
+        output = await ActivityEnvironment().run(handle, config, call("ModelInvoke", {}))
     finally:
         models.provider_names.cache_clear()
 
@@ -259,7 +261,10 @@ async def test_a_provider_answers_for_the_models_with_its_name(install: Install,
 
 
 def test_a_model_of_a_provider_that_is_not_installed_is_unknown() -> None:
-    with pytest.raises(RequestError, match="no provider 'parrot' is installed here; there are openai, simulated"):
+    with pytest.raises(
+        RequestError,
+        match="no provider 'parrot' is installed here; there are anthropic, bedrock, gemini, openai, simulated",
+    ):
         find_model("parrot/grey")
 
 
@@ -269,7 +274,7 @@ def test_a_definition_that_names_such_a_model_is_told_which_providers_there_are(
             {"name": "a", "nodes": [{"id": "a", "type": "llm", "config": {"model": "parrot/grey", "prompt": "x"}}]}
         )
     assert [issue.hint for issue in caught.value.issues] == [
-        "No provider `parrot` is installed here; there are `openai` and `simulated`."
+        "No provider `parrot` is installed here; there are `anthropic`, `bedrock`, `gemini`, `openai` and `simulated`."
     ]
 
 

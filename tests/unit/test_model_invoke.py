@@ -23,6 +23,8 @@ async def test_a_simulated_model_answers_and_says_that_it_is_one() -> None:
         "provider": "simulated",
         "simulated": True,
         "finish_reason": "stop",
+        "value": None,
+        "declined": [],
     }
     assert output.usage is not None
     assert (output.usage.calls, output.usage.cost_usd) == (1, None)

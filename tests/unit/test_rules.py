@@ -235,7 +235,7 @@ def test_what_is_wrong_with_text_for_another_type_says_what_to_do() -> None:
     assert "`expression`" in issue.hint
 
 
-@pytest.mark.parametrize("word", ["ConversationMemory", "Embed", "VectorSearch", "StreamToClient"])
+@pytest.mark.parametrize("word", ["ConversationMemory", "VectorSearch", "StreamToClient"])
 def test_a_node_type_of_a_later_release_is_no_typing_error(word: str) -> None:
     assert [issue.hint for issue in issues([{"id": "a", "type": word}])] == [f"`{word}` comes with a later release."]
 

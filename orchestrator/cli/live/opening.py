@@ -46,5 +46,5 @@ async def _view(session: Session, run_id: str, by: str | None) -> str:
 
     feed = Feed(session.orchestrator, run_id)
     await feed.begin()
-    await RunView(session.orchestrator, feed, by=by).run_async()
+    await RunView(session.orchestrator, feed, by=by, client=session.client).run_async()
     return feed.picture.status

@@ -1,11 +1,13 @@
 """The textual app that draws a run's picture and takes what somebody wants of it."""
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from rich.text import Text
+from temporalio.client import Client
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +21,8 @@ from orchestrator.cli.live.cells import headline, name_cell, row_cells
 from orchestrator.cli.live.feed import Change, Feed
 from orchestrator.cli.output import clean
 from orchestrator.cli.render import result_lines
+from orchestrator.cli.tokens import read_along
+from orchestrator.cli.writing import Writing, last_lines
 from orchestrator.client import Orchestrator
 from orchestrator.contracts import Event
 from orchestrator.errors import OrchestratorError
@@ -42,6 +46,7 @@ class RunView(App[None]):
         runs: The server.
         feed: What is new of the run; it has begun.
         by: Who answers.
+        client: Tells under which id what models write is kept; none shows nothing of it.
     """
 
     TITLE = "orchestrator"
@@ -59,6 +64,8 @@ class RunView(App[None]):
     .-wide #side { width: 1fr; height: 100%; }
     #waits { height: auto; max-height: 50%; border: round $warning; padding: 0 1; display: none; overflow-y: auto; }
     #waits.shown { display: block; }
+    #text { height: auto; max-height: 9; border: round $accent; padding: 0 1; display: none; }
+    #text.shown { display: block; }
     #events { height: 1fr; border: round $primary; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -71,9 +78,9 @@ class RunView(App[None]):
         Binding("ctrl+c", "quit", "Leave", show=False, priority=True),
     ]
 
-    def __init__(self, runs: Orchestrator, feed: Feed, *, by: str | None = None) -> None:
+    def __init__(self, runs: Orchestrator, feed: Feed, *, by: str | None = None, client: Client | None = None) -> None:
         super().__init__()
-        self._runs, self._feed, self._by = runs, feed, by
+        self._runs, self._feed, self._by, self._client = runs, feed, by, client
         self._picture = feed.picture
 
     def compose(self) -> ComposeResult:
@@ -83,12 +90,14 @@ class RunView(App[None]):
             yield _Nodes(id="nodes", cursor_type="row", zebra_stripes=True)
             with Vertical(id="side"):
                 yield Static(id="waits", markup=False)
+                yield Static(id="text", markup=False)
                 yield RichLog(id="events", max_lines=500, wrap=False, auto_scroll=True)
         yield Footer()
 
     def on_mount(self) -> None:
         self._table.border_title = "nodes"
         self.query_one("#waits").border_title = "waits for"
+        self.query_one("#text").border_title = "is written"
         self.query_one("#events").border_title = "events"
         for key in _STATIC:
             self._table.add_column(key, key=key)
@@ -99,6 +108,8 @@ class RunView(App[None]):
         self._table.focus()
         self.set_interval(_TICK_S, self._tick)
         self._follow()
+        if self._client is not None:
+            self._read_along(self._client)
 
     @property
     def _table(self) -> _Nodes:
@@ -151,6 +162,23 @@ class RunView(App[None]):
                 if not self.is_running:  # it closes, and has nothing to show it in any more
                     return
                 self._show(change)
+
+    @work
+    async def _read_along(self, client: Client) -> None:
+        async with read_along(client, self._picture.run_id, self._write, self._complain):
+            await asyncio.Event().wait()
+
+    def _write(self, texts: Sequence[Writing]) -> None:
+        """Show what models are writing."""
+        if not self.is_running:
+            return
+        panel = self.query_one("#text", Static)
+        lines = last_lines(texts, self.size.width // 2 - 6)
+        panel.set_class(bool(lines), "shown")
+        panel.update(lines)
+
+    def _complain(self, text: str) -> None:
+        self.notify(clean(text), severity="warning", markup=False)
 
     def _show(self, change: Change) -> None:
         notice = self.query_one("#notice", Static)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.named import MOST_NESTED, nested_too_deep
 from orchestrator.definition.reading import read_body
-from orchestrator.definition.rules import aside, edges, loops, nodes, patience, secrets, texts, values
+from orchestrator.definition.rules import aside, edges, loops, models, nodes, patience, secrets, texts, values
 from orchestrator.errors import Issue
 
 __all__ = ["RULES", "broken_rules"]
@@ -14,7 +14,8 @@ RULES: tuple[Callable[[Draft], Iterator[Issue]], ...] = (
     nodes.ids_are_unique,
     nodes.types_are_known,
     nodes.config_fits,
-    nodes.models_are_known,
+    models.models_are_known,
+    models.models_can_stand_in,
     nodes.joins_make_sense,
     patience.settings_make_sense,
     edges.edges_lead_somewhere,

@@ -6,15 +6,13 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.definition.draft import Draft
 from orchestrator.definition.later import comes_later
-from orchestrator.definition.words import did_you_mean, explain, listed
-from orchestrator.errors import Issue, RequestError
+from orchestrator.definition.words import did_you_mean, explain
+from orchestrator.errors import Issue
 from orchestrator.graph.plan import Path
-from orchestrator.models import find_model, known_models, provider_names
 from orchestrator.node_types import NODE_TYPES
 from orchestrator.node_types.aliases import ALIASES
-from orchestrator.templating import is_template
 
-__all__ = ["config_fits", "ids_are_unique", "joins_make_sense", "models_are_known", "types_are_known"]
+__all__ = ["config_fits", "ids_are_unique", "joins_make_sense", "types_are_known"]
 
 
 def ids_are_unique(draft: Draft) -> Iterator[Issue]:
@@ -82,25 +80,3 @@ def joins_make_sense(draft: Draft) -> Iterator[Issue]:
         if node.cancel_others and node.join != "any":
             message = "`cancel_others` has a meaning only with `join: any`"
             yield draft.issue("DEF040", (*draft.node_path(index), "cancel_others"), message)
-
-
-def _model_hint(name: str) -> str:
-    provider, slash, _ = name.partition("/")
-    if slash:
-        names = listed(f"`{known}`" for known in sorted(provider_names()))
-        return f"No provider `{provider}` is installed here; there are {names}."
-    return f"Write `openai/{name}` for a model that is not in the list."
-
-
-def models_are_known(draft: Draft) -> Iterator[Issue]:
-    """DEF024."""
-    for index, node in enumerate(draft.definition.nodes):
-        name = node.config.get("model")
-        if node.type != "ModelInvoke" or not isinstance(name, str) or is_template(name):
-            continue
-        try:
-            find_model(name)
-        except RequestError:
-            hint = did_you_mean(name, known_models()) or _model_hint(name)
-            path = (*draft.node_path(index), "config", "model")
-            yield draft.issue("DEF024", path, f"No model is named `{name}`", hint)

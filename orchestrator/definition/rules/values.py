@@ -32,9 +32,12 @@ _NO_TEXT: Final = (
 
 
 def inputs_fit(draft: Draft) -> Iterator[Issue]:
-    """DEF060 and DEF061."""
+    """DEF012, DEF060 and DEF061."""
     for name, spec in draft.definition.inputs.items():
         path = ("inputs", name)
+        if not isinstance(spec.get("untrusted", False), bool):
+            message = f"`untrusted` must be true or false, not {kind(spec['untrusted'])}"
+            yield draft.issue("DEF012", (*path, "untrusted"), message)
         broken = list(_schema(draft, path, input_schema(spec)))
         yield from broken
         if broken or "default" not in spec:
@@ -98,9 +101,9 @@ def _gives_text(text: str) -> bool:
 
 
 def answers_have_schemas(draft: Draft) -> Iterator[Issue]:
-    """DEF060, for what a `UserInput` takes as an answer, and an `Approval` as a changed proposal."""
+    """DEF060, for what a `UserInput` or a model is to answer, and an `Approval` takes as a changed proposal."""
     for index, node in enumerate(draft.definition.nodes):
-        field = {"UserInput": "answer", "Approval": "form"}.get(node.type, "")
+        field = {"UserInput": "answer", "ModelInvoke": "answer", "Approval": "form"}.get(node.type, "")
         schema = node.config.get(field)
         if isinstance(schema, dict):
             yield from _schema(draft, (*draft.node_path(index), "config", field), cast("dict[str, Any]", schema))

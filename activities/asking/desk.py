@@ -1,0 +1,193 @@
+"""Where models are asked: one visit's questions, each paid for, at the models it names in order."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from pydantic_core import to_json
+
+from activities.asking.breaker import Breakers
+from activities.asking.metrics import measured
+from activities.asking.rates import Rates
+from activities.asking.spans import model_span
+from activities.providers.base import ChatProvider, ChatReply, ChatRequest, EmbedReply, EmbedRequest, ModelProvider
+from activities.providers.opening import provider_for
+from activities.spending import Bill, Purse
+from activities.streaming import Streams
+from orchestrator.contracts import NodeCall, Usage
+from orchestrator.errors import ProviderError, ProviderUnavailableError
+from orchestrator.models import SIMULATED, ModelInfo, find_model
+
+__all__ = ["Asking", "Declined", "Desk", "Served"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A model of the chain that did not answer, and why: the code of its error, and its words."""
+
+    model: str
+    code: str
+    message: str
+
+    def as_json(self) -> dict[str, str]:
+        """For a node's output."""
+        return {"model": self.model, "code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An answer, whose it is, and who was asked in vain before."""
+
+    reply: ChatReply
+    model: ModelInfo
+    provider: str
+    declined: tuple[Declined, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that a worker asks models with.
+
+    Args:
+        providers: By the names of ``orchestrator.models``.
+        purse: Pays; the simulated provider costs nothing.
+        breakers: Who is left alone.
+        rates: How often who may be asked.
+        streams: Where text is shown as it is written.
+    """
+
+    providers: Mapping[str, ChatProvider]
+    purse: Purse
+    breakers: Breakers = field(default_factory=Breakers)
+    rates: Rates = field(default_factory=Rates)
+    streams: Streams = field(default_factory=Streams)
+
+    def asking(self, call: NodeCall) -> "Asking":
+        """For one attempt of a visit."""
+        return Asking(self, call)
+
+
+class Asking:
+    """The questions of one attempt of a visit; ``usage`` is what they have taken so far."""
+
+    def __init__(self, desk: Desk, call: NodeCall) -> None:
+        self._desk = desk
+        self._call = call
+        self._number = 0
+        self.usage = Usage()
+
+    async def complete(
+        self,
+        models: Sequence[str],
+        request: Callable[[ModelInfo], ChatRequest],
+        *,
+        shown: bool = False,
+    ) -> Served:
+        """The answer of the first of ``models`` that gives one; the others are not asked.
+
+        Text of different models is never joined: a stream that breaks is begun anew by the next model.
+
+        Args:
+            models: Names, as in definitions; the first is the one that is meant, the rest its fallbacks.
+            request: What a model is asked.
+            shown: Whether people may read along as it is written.
+
+        Raises:
+            ProviderError: The last one's, or the first that asking another model could not help.
+            BudgetExceededError: It might pass a cap.
+        """
+        declined: list[Declined] = []
+        for place, name in enumerate(models):
+            model = find_model(name)
+            provider = provider_for(self._desk.providers, model)
+            try:
+                reply = await self._one(model, provider, request(model), shown=shown)
+            except ProviderError as error:
+                if not error.retryable or place == len(models) - 1:
+                    if declined:
+                        error.details = {**error.details, "declined": [other.as_json() for other in declined]}
+                    raise
+                declined.append(Declined(model.name, error.code, error.message))
+            else:
+                return Served(reply=reply, model=model, provider=provider.name, declined=tuple(declined))
+        raise ValueError("no model was named")
+
+    async def embed(self, name: str, texts: Sequence[str], dimensions: int | None) -> tuple[EmbedReply, str]:
+        """A vector for each text, and the provider they are from.
+
+        Raises:
+            ProviderError: They could not be had.
+            BudgetExceededError: They might pass a cap.
+        """
+        model = find_model(name)
+        provider = provider_for(self._desk.providers, model)
+        request = EmbedRequest(model=model.wire_name, texts=tuple(texts), dimensions=dimensions)
+        async with self._paying(model, provider, texts, 0) as bill:
+            with model_span("embeddings", model) as span:
+                reply = await provider.embed(request)
+                span.answered(reply)
+            if reply.input_tokens:
+                bill.input_tokens, bill.output_tokens = reply.input_tokens, 0
+        self._count(reply.input_tokens, 0, bill)
+        return reply, provider.name
+
+    async def _one(
+        self,
+        model: ModelInfo,
+        provider: ModelProvider,
+        request: ChatRequest,
+        *,
+        shown: bool,
+    ) -> ChatReply:
+        async with self._paying(model, provider, _texts(request), request.max_tokens) as bill:
+            with model_span("chat", model) as span:
+                reply = await (self._shown(provider, request) if shown else provider.complete(request))
+                span.answered(reply)
+            if reply.input_tokens or reply.output_tokens:
+                bill.input_tokens, bill.output_tokens = reply.input_tokens, reply.output_tokens
+        self._count(reply.input_tokens, reply.output_tokens, bill)
+        return reply
+
+    @asynccontextmanager
+    async def _paying(
+        self, model: ModelInfo, provider: ModelProvider, texts: Sequence[str], most_output: int | None
+    ) -> AsyncGenerator[Bill]:
+        self._number += 1
+        if provider.name == SIMULATED:
+            yield Bill()
+            return
+        # The breaker first: who is left alone takes neither a place in the rate nor money.
+        with self._desk.breakers.of(model).guarding():
+            await self._desk.rates.admit(model)
+            async with self._desk.purse.paying(model, texts, most_output, self._call, number=self._number) as bill:
+                with measured(model):
+                    yield bill
+
+    async def _shown(self, provider: ModelProvider, request: ChatRequest) -> ChatReply:
+        pieces = provider.stream(request)
+        try:
+            async with self._desk.streams.writing(self._call) as sink:
+                async for piece in pieces:
+                    if isinstance(piece, ChatReply):
+                        sink.reason = piece.finish_reason
+                        return piece
+                    await sink.write(piece)
+                raise ProviderUnavailableError(
+                    f"the answer of {request.model} ended without saying so", may_have_charged=True
+                )
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()  # and with it the connection
+
+    def _count(self, input_tokens: int, output_tokens: int, bill: Bill) -> None:
+        self.usage = self.usage.plus(
+            Usage(calls=1, input_tokens=input_tokens, output_tokens=output_tokens, cost_usd=bill.cost_usd)
+        )
+
+
+def _texts(request: ChatRequest) -> list[str]:
+    """All that a model reads, tools and schema included: what its input is counted by."""
+    tools = [to_json([tool.name, tool.description, tool.parameters]).decode() for tool in request.tools]
+    calls = [to_json(call.arguments).decode() for turn in request.turns for call in turn.tool_calls]
+    schema = [] if request.schema is None else [to_json(request.schema).decode()]
+    return [*(turn.content for turn in request.turns), *tools, *calls, *schema]

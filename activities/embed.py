@@ -1,0 +1,32 @@
+"""Performs Embed."""
+
+from activities.asking import Desk
+from activities.runtime import Handler
+from orchestrator.contracts import NodeCall, NodeOutput
+from orchestrator.node_types.embed import EmbedConfig
+
+__all__ = ["handler"]
+
+
+def handler(desk: Desk) -> Handler[EmbedConfig]:
+    """Has a model turn texts into vectors.
+
+    Args:
+        desk: Where models are asked.
+    """
+
+    async def handle(config: EmbedConfig, call: NodeCall) -> NodeOutput:
+        asking = desk.asking(call)
+        texts = config.texts if config.text is None else (config.text,)
+        reply, provider = await asking.embed(config.model, texts or (), config.dimensions)
+        output = {
+            "vector": reply.vectors[0],
+            "vectors": reply.vectors,
+            "model": reply.model,
+            "provider": provider,
+            "simulated": reply.simulated,
+            "dimensions": len(reply.vectors[0]),
+        }
+        return NodeOutput(output=output, usage=asking.usage)
+
+    return handle

@@ -1,0 +1,285 @@
+"""Puts what models write beside history as they write it, so that people can read along; see docs/streaming.md.
+
+A model call is paid for and its text is in the result in any case. So nothing here waits for the log or fails because
+of it: text is collected, written in batches for all streams of the worker together, and dropped where the log stays
+away.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from temporalio import activity
+
+from orchestrator.contracts import NodeCall
+from orchestrator.errors import OrchestratorError, StreamSupersededError
+from orchestrator.settings import Settings
+from storage.streams import Keeping, Piece, StreamKey, TokenLog, open_token_log
+
+__all__ = ["Sink", "Streams", "token_log"]
+
+_MOST_WAITING = 1_000_000
+"""Characters of one stream that wait for the log; with more, the stream is given up."""
+_FINISH_S = 2.0
+"""The most that the end of a text waits for the log."""
+_ANSWER_S = 5.0
+"""How long the log may take to answer."""
+_AFTERWARDS_S = 60.0
+"""How long a text that has ended is kept for a log that is away."""
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
+_log = logging.getLogger(__name__)
+
+
+class Sink:
+    """Takes the text of one attempt, piece by piece.
+
+    Args:
+        key: The visit.
+        rank: Of the attempt; a later one has a higher rank.
+        changed: Called when there is something to write.
+    """
+
+    def __init__(self, key: StreamKey, rank: int, changed: Callable[[], None]) -> None:
+        self.key = key
+        self.rank = rank
+        self.reason = "stop"
+        """Why the text will have ended, if it ends well."""
+        self.generation: int | None = None
+        self.done = asyncio.Event()
+        self.ended_at: float | None = None
+        self._changed = changed
+        self._ending: str | None = None
+        self._waiting: list[str] = []
+        self._size = 0
+        self._offset = 0
+        self._under_way: Piece | None = None
+        self._superseded = False
+
+    async def write(self, text: str) -> None:
+        """Take what the model has written; never waits.
+
+        Raises:
+            StreamSupersededError: A newer attempt writes this text: whatever this one does is for nothing.
+        """
+        if self._superseded:
+            raise StreamSupersededError(f"a newer attempt writes the text of {self.key.node}#{self.key.visit}")
+        if self.done.is_set() or self._ending is not None or not text:
+            return
+        self._waiting.append(text)
+        self._size += len(text)
+        if self._size > _MOST_WAITING:
+            self.give_up()
+        self._changed()
+
+    def end(self, reason: str) -> None:
+        """Say that nothing more comes."""
+        self.ended_at = time.monotonic()
+        if self._ending is None:
+            self._ending = reason
+        self._changed()
+
+    def give_up(self) -> None:
+        """Forget what waits; the log says that the text is incomplete, once it can."""
+        _log.warning("the text of %s is not shown to its end: the log of streams is away", self.key.node)
+        self._waiting, self._size, self._ending = [], 0, "incomplete"
+
+    def supersede(self) -> None:
+        """Take nothing more: a newer attempt writes."""
+        self._superseded = True
+        self.done.set()
+
+    def piece(self) -> Piece | None:
+        """What is to be sent; the same again until it is known to have arrived."""
+        if self._under_way is None and self.generation is not None and (self._waiting or self._ending is not None):
+            self._under_way = Piece(
+                key=self.key,
+                generation=self.generation,
+                offset=self._offset,
+                text="".join(self._waiting),
+                ending=self._ending,
+            )
+            self._waiting, self._size = [], 0
+        return self._under_way
+
+    def arrived(self, *, taken: bool) -> None:
+        """What was sent has arrived."""
+        sent, self._under_way = self._under_way, None
+        if sent is None:
+            return
+        if not taken:
+            self.supersede()
+            return
+        self._offset += len(sent.text)
+        if sent.ending is not None:
+            self.done.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be done for it."""
+        late = self.ended_at is not None and time.monotonic() - self.ended_at > _AFTERWARDS_S
+        return late or self.done.is_set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to send at present."""
+        return self.generation is not None and not self._waiting and self._ending is None and self._under_way is None
+
+
+class Streams:
+    """The streams of a worker.
+
+    Args:
+        opening: Opens the log, when there is first something to write; none: nothing is written.
+        flush_s: Seconds for which text is collected.
+        trim_s: Seconds between two times that old text is dropped.
+    """
+
+    def __init__(
+        self,
+        opening: Callable[[], AbstractAsyncContextManager[TokenLog]] | None = None,
+        *,
+        flush_s: float = 0.025,
+        trim_s: float = 3_600.0,
+    ) -> None:
+        self._opening = opening
+        self._flush_s, self._trim_s = flush_s, trim_s
+        self._stack = AsyncExitStack()
+        self._log: TokenLog | None = None
+        self._sinks: dict[Sink, None] = {}
+        self._something = asyncio.Event()
+        self._flushing: asyncio.Task[None] | None = None
+        self._trimming: asyncio.Task[None] | None = None
+        self._failures = 0
+
+    @asynccontextmanager
+    async def writing(self, call: NodeCall) -> AsyncGenerator[Sink]:
+        """Begin the text of a visit, in place of what an earlier attempt has shown; it ends with the block.
+
+        Within one attempt each further block begins the text anew. Where the block fails, the text ends as ``failed``.
+
+        Args:
+            call: The visit.
+        """
+        began = activity.info().current_attempt_scheduled_time
+        key = StreamKey(call.first_run_id, call.node, call.visit)
+        sink = Sink(key, round(began.timestamp() * 1_000_000), self._something.set)
+        if self._opening is None:
+            sink.done.set()
+            yield sink
+            return
+        self._sinks[sink] = None
+        self._something.set()
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush_always())
+        try:
+            yield sink
+        except BaseException:
+            sink.end("failed")
+            raise
+        sink.end(sink.reason)
+        # So that whoever has the result finds all of the text; where the log is known to be away, nobody waits for it.
+        if not self._failures:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(sink.done.wait(), _FINISH_S)
+
+    async def close(self) -> None:
+        """Write what is left, if the log takes it, and close it."""
+        if not self._failures:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FINISH_S):
+                    for sink in list(self._sinks):
+                        if sink.ended_at is not None:
+                            await sink.done.wait()
+        for task in (self._flushing, self._trimming):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self._log = None
+        await self._stack.aclose()
+
+    async def _flush_always(self) -> None:
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(self._flush_s)
+            self._something.clear()
+            try:
+                await self._flush()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the streams of all nodes
+                await self._rest(error)
+            else:
+                self._failures = 0
+            self._sinks = {sink: None for sink in self._sinks if not sink.over}
+
+    async def _rest(self, error: Exception) -> None:
+        """Leave the log alone for a while; said once."""
+        if not self._failures:
+            reason = error.message if isinstance(error, OrchestratorError) else type(error).__name__
+            _log.warning("what models write cannot be shown at present (%s); they go on without", reason)
+        wait = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
+        self._failures = min(self._failures + 1, 16)
+        await asyncio.sleep(wait)
+        self._something.set()
+
+    async def _flush(self) -> None:
+        log = self._log or await self._opened()
+        async with asyncio.timeout(_ANSWER_S):
+            new = [sink for sink in self._sinks if sink.generation is None and not sink.over]
+            await _all_of([self._begin(log, sink) for sink in new])
+            ready = [(sink, piece) for sink in self._sinks if not sink.over and (piece := sink.piece())]
+            # After a failure one by one: what the log does not take must not keep it from the others.
+            groups = [[one] for one in ready] if self._failures else [ready]
+            await _all_of([self._send(log, group) for group in groups if group])
+        if any(not sink.idle for sink in self._sinks if not sink.over):
+            self._something.set()
+
+    async def _begin(self, log: TokenLog, sink: Sink) -> None:
+        try:
+            sink.generation = await log.open(sink.key, rank=sink.rank)
+        except StreamSupersededError:
+            sink.supersede()
+
+    async def _send(self, log: TokenLog, group: Sequence[tuple[Sink, Piece]]) -> None:
+        taken = await log.append([piece for _, piece in group])
+        for (sink, _), ok in zip(group, taken, strict=True):
+            sink.arrived(taken=ok)
+
+    async def _opened(self) -> TokenLog:
+        if self._opening is None:
+            raise RuntimeError("there is no log to open")
+        self._log = log = await self._stack.enter_async_context(self._opening())
+        self._trimming = asyncio.create_task(self._trim_always(log))
+        return log
+
+    async def _trim_always(self, log: TokenLog) -> None:
+        while True:
+            try:
+                if gone := await log.trim():
+                    _log.info("dropped %d records of old token streams", gone)
+            except OrchestratorError as error:
+                _log.warning("old token streams could not be dropped: %s", error.message)
+            # Workers that were started together need not do it together.
+            await asyncio.sleep(self._trim_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load; nothing secret
+
+
+def token_log(settings: Settings) -> AbstractAsyncContextManager[TokenLog]:
+    """The log that the settings name; open while the context lasts.
+
+    Raises:
+        SettingsError: An address cannot be used.
+        StorageUnavailableError: It cannot be reached.
+    """
+    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
+    keeping = Keeping(seconds=settings.stream_keep, run_bytes=settings.stream_run_bytes)
+    return open_token_log(settings.storage_address, redis, keeping)
+
+
+async def _all_of(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it, and then say what failed."""
+    for problem in await asyncio.gather(*work, return_exceptions=True):
+        if problem is not None:
+            raise problem

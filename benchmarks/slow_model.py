@@ -1,0 +1,100 @@
+"""A model that writes at a speed: a server on loopback that speaks OpenAI's chat stream, token by token.
+
+As a program, ``python -m benchmarks.slow_model TOKENS PER_SECOND``, it prints its port and serves until its input ends;
+each of its tokens is the moment at which it is sent, in seconds since 1970.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["SlowModel", "slow_model"]
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\n"
+    b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+)
+
+
+@dataclass
+class SlowModel:
+    """A model. ``write`` gives the token at a place (from 0) of an answer (from 1), none where the answer is over."""
+
+    write: Callable[[int, int], str | None]
+    between_s: float
+    url: str = ""
+    asked: int = 0
+    """How often it was asked."""
+    bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What it was asked with."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request."""
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = int(next(line for line in head.splitlines() if line.startswith("content-length:")).split(":")[1])
+            self.bodies.append(json.loads(await reader.readexactly(length)))
+            self.asked += 1
+            await self._answer(writer, self.asked)
+        writer.close()
+
+    async def _answer(self, writer: asyncio.StreamWriter, answer: int) -> None:
+        writer.write(_HEAD)
+        begun, place = time.perf_counter(), 0
+        while True:
+            # By the clock, so that what one token was late by the next is not.
+            await asyncio.sleep(begun + place * self.between_s - time.perf_counter())
+            token = self.write(answer, place)
+            if token is None:
+                break
+            _send(writer, _chunk({"role": "assistant", "content": token}, None))
+            await writer.drain()
+            place += 1
+        _send(writer, _chunk({}, "stop"))
+        usage = {"prompt_tokens": 10, "completion_tokens": place, "total_tokens": 10 + place}
+        _send(writer, {**_chunk({}, None), "choices": [], "usage": usage})
+        writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+        await writer.drain()
+
+
+def _chunk(delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "gpt-4o-mini", "choices": [choice]}
+
+
+def _send(writer: asyncio.StreamWriter, event: dict[str, Any]) -> None:
+    data = f"data: {json.dumps(event)}\n\n".encode()
+    writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+@asynccontextmanager
+async def slow_model(write: Callable[[int, int], str | None], between_s: float) -> AsyncGenerator[SlowModel]:
+    """The model, for as long as the context lasts; its address is ``url``."""
+    model = SlowModel(write, between_s)
+    server = await asyncio.start_server(model.serve, "127.0.0.1", 0, backlog=1_000)
+    model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    try:
+        yield model
+    finally:
+        server.close()
+
+
+async def main(tokens: int, per_second: float) -> None:
+    """Serve until the input ends."""
+
+    def stamp(_answer: int, place: int) -> str | None:
+        return f"{time.time():.6f} " if place < tokens else None
+
+    async with slow_model(stamp, 1 / per_second) as model:
+        print(model.url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))

@@ -1,0 +1,122 @@
+"""Does what ``stream`` asks for."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from orchestrator.cli.output import data, say, write
+from orchestrator.cli.session import Session, on_server
+from orchestrator.cli.tokens import elsewhere, first_run_id, reading, where
+from orchestrator.contracts import visit_label
+from orchestrator.settings import load_settings
+from storage.streams import Lost, Record, Superseded, Text, Transcript, as_dict
+
+__all__ = ["Aloud", "stream"]
+
+_ADVICE = "ORCHESTRATOR_REDIS_URL and ORCHESTRATOR_STORAGE_URL must be here what they are for the worker"
+
+
+class Aloud:
+    """Tells the texts of a run one after the other, each as it is written; those that are written meanwhile wait.
+
+    Args:
+        write: Takes text.
+        say: Takes words about it.
+    """
+
+    def __init__(self, write: Callable[[str], None], say: Callable[[str], None]) -> None:
+        self._write, self._say = write, say
+        self._transcript = Transcript()
+        self._told: set[tuple[str, int]] = set()
+        self._current: tuple[str, int] | None = None
+        self._shown = 0
+        self._over = False
+
+    def tell(self, record: Record) -> None:
+        """Take the next record."""
+        if isinstance(record, Superseded):
+            self._begin_again((record.node, record.visit))
+        elif isinstance(record, Lost):
+            self._say("(what was written before is no longer kept)")
+        self._transcript.apply(record)
+        while self._go_on():
+            continue
+
+    def end(self) -> None:
+        """Say that nothing more comes; a text that nobody has ended ends here."""
+        self._over = True
+        while self._go_on():
+            continue
+
+    def _begin_again(self, visit: tuple[str, int]) -> None:
+        if visit not in self._told and visit != self._current:
+            return
+        if visit == self._current:
+            self._write("\n")
+            self._current = None
+        self._told.discard(visit)
+        self._say(f"({visit_label(*visit)} begins again: what it has said counts for nothing)")
+
+    def _next(self) -> bool:
+        self._current = next((visit for visit, _ in self._transcript if visit not in self._told), None)
+        self._shown = 0
+        return self._current is not None
+
+    def _go_on(self) -> bool:
+        """Tell what is new of the text that is told. Returns whether it has ended, so that the next may begin."""
+        begins = self._current is None
+        if begins and not self._next():
+            return False
+        visit = self._current
+        if visit is None:
+            return False
+        text = self._transcript[visit]
+        if begins:
+            self._say(f"{visit_label(*visit)}:")
+        self._more(text)
+        ending = text.ending or ("unfinished" if self._over else None)
+        if ending is not None:
+            self._close(visit, ending)
+        return ending is not None
+
+    def _more(self, text: Text) -> None:
+        whole = str(text)
+        if len(whole) > self._shown:
+            self._write(whole[self._shown :])
+            self._shown = len(whole)
+
+    def _close(self, visit: tuple[str, int], ending: str) -> None:
+        self._write("\n")
+        if ending not in {"stop", "tool_calls"}:
+            self._say(f"({visit_label(*visit)} ended: {ending})")
+        self._told.add(visit)
+        self._current = None
+
+
+def stream(run_id: str, *, after: int, as_json: bool) -> None:
+    """Print what the models of a run write, until it has ended."""
+    on_server(lambda session: _stream(session, run_id, after, as_json=as_json))
+
+
+async def _stream(session: Session, run_id: str, after: int, *, as_json: bool) -> None:
+    settings, aloud, seen = load_settings(), Aloud(write, say), False
+    run = await first_run_id(session.client, run_id)
+    if elsewhere(settings):
+        say(f"nobody has written to {where(settings)} yet; {_ADVICE}")
+    over = asyncio.Event()
+    ending = asyncio.create_task(session.orchestrator.result(run_id))
+    ending.add_done_callback(lambda _: over.set())
+    try:
+        async with aclosing(reading(settings, run, after=after, until=over)) as records:
+            async for record in records:
+                seen = True
+                if as_json:
+                    data(as_dict(record), compact=True)
+                else:
+                    aloud.tell(record)
+        aloud.end()
+        await ending
+    finally:
+        ending.cancel()
+    if not seen and not after:
+        say(f"nothing of this run is in {where(settings)}: no node of it streams, or it was trimmed; {_ADVICE}")

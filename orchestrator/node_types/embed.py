@@ -1,0 +1,36 @@
+"""Embed: turns texts into vectors."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from orchestrator.node_types.base import ConfigModel, NodeType, Text
+from orchestrator.node_types.trust import Trust
+
+
+class EmbedConfig(ConfigModel):
+    """The model, and the texts: one, or a list of them."""
+
+    model: str = Field(min_length=1, max_length=200)
+    text: Text | None = None
+    texts: tuple[Text, ...] | None = Field(default=None, min_length=1, max_length=2_000)
+    dimensions: int | None = Field(default=None, ge=1, le=100_000)
+    """How long each vector is to be, where the model can make shorter ones."""
+
+    @model_validator(mode="after")
+    def _text_or_texts(self) -> Self:
+        if (self.text is None) == (self.texts is None):
+            raise ValueError("give either text or texts")
+        return self
+
+
+EMBED = NodeType(
+    name="Embed",
+    summary="Turns a text, or each of a list of texts, into a vector.",
+    tier="work",
+    config=EmbedConfig,
+    outputs=("vector", "vectors", "model", "provider", "simulated", "dimensions"),
+    timeout=120.0,
+    pays=True,
+    trust=Trust(clean=("vector", "vectors", "model", "provider", "simulated", "dimensions")),
+)

@@ -1,0 +1,211 @@
+"""Asking models: fallbacks, who is left alone, and rates; providers here say what the test wants them to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.asking import Breakers, Desk, Rates, Served, read_rates
+from activities.asking.breaker import Breaker
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, Turn
+from activities.spending import Purse
+from orchestrator.errors import (
+    ProviderAuthError,
+    ProviderError,
+    ProviderOverloadedError,
+    ProviderRateLimitedError,
+    ProviderRejectedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    SettingsError,
+)
+from orchestrator.models import ModelInfo, find_model
+from tests.unit.loopback import call
+
+MODEL = find_model("openai/one")
+
+
+class Scripted:
+    """A provider that does what its script says, one call after the other; then it answers."""
+
+    def __init__(self, *script: ProviderError, name: str = "openai") -> None:
+        self.name = name
+        self.script = list(script)
+        self.asked: list[str] = []
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        self.asked.append(request.model)
+        if self.script:
+            raise self.script.pop(0)
+        return ChatReply(
+            text=f"by {request.model}", model=request.model, finish_reason="stop", input_tokens=3, output_tokens=2
+        )
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        reply = await self.complete(request)
+        yield reply.text
+        yield reply
+
+    async def embed(self, request: EmbedRequest) -> EmbedReply:
+        self.asked.append(request.model)
+        return EmbedReply(vectors=((1.0, 0.0),) * len(request.texts), model=request.model, input_tokens=4)
+
+
+def desk(provider: Scripted, breakers: Breakers | None = None) -> Desk:
+    return Desk({"openai": provider}, Purse(), breakers or Breakers())
+
+
+async def asked(table: Desk, models: Sequence[str], *, shown: bool = False) -> Served:
+    def request(model: ModelInfo) -> ChatRequest:
+        return ChatRequest(model=model.wire_name, turns=(Turn("user", "Hi"),))
+
+    async def ask() -> Served:
+        return await table.asking(call("ModelInvoke", {})).complete(models, request, shown=shown)
+
+    return await ActivityEnvironment().run(ask)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderUnavailableError("down"),
+        ProviderOverloadedError("busy"),
+        ProviderTimeoutError("slow"),
+        ProviderRateLimitedError("too many"),
+    ],
+)
+@pytest.mark.parametrize("shown", [False, True])
+async def test_a_fallback_answers_where_the_model_is_unwell_and_the_output_says_so(
+    error: ProviderError, *, shown: bool
+) -> None:
+    provider = Scripted(error)
+
+    served = await asked(desk(provider), ["openai/one", "openai/two"], shown=shown)
+
+    assert (served.reply.text, served.model.name) == ("by two", "openai/two")
+    assert [other.as_json() for other in served.declined] == [
+        {"model": "openai/one", "code": error.code, "message": error.message}
+    ]
+
+
+@pytest.mark.parametrize("error", [ProviderRejectedError("wrong"), ProviderAuthError("no key")])
+async def test_no_fallback_is_asked_where_that_could_not_help(error: ProviderError) -> None:
+    provider = Scripted(error)
+
+    with pytest.raises(type(error)):
+        await asked(desk(provider), ["openai/one", "openai/two"])
+
+    assert provider.asked == ["one"]
+
+
+async def test_where_every_model_is_unwell_the_last_error_tells_of_the_others() -> None:
+    provider = Scripted(ProviderUnavailableError("down"), ProviderOverloadedError("busy"))
+
+    with pytest.raises(ProviderOverloadedError) as caught:
+        await asked(desk(provider), ["openai/one", "openai/two"])
+
+    assert caught.value.details["declined"] == [
+        {"model": "openai/one", "code": "PROVIDER_UNAVAILABLE", "message": "down"}
+    ]
+
+
+async def test_a_model_that_keeps_failing_is_left_alone_and_its_fallback_is_asked_at_once() -> None:
+    provider = Scripted(*[ProviderUnavailableError("down") for _ in range(3)])
+    table = desk(provider, Breakers(failures=3))
+    for _ in range(3):
+        with pytest.raises(ProviderUnavailableError):
+            await asked(table, ["openai/one"])
+
+    served = await asked(table, ["openai/one", "openai/two"])
+
+    assert provider.asked == ["one", "one", "one", "two"]
+    assert "left alone" in served.declined[0].message
+
+
+def fail(breaker: Breaker, error: BaseException) -> None:
+    with pytest.raises(type(error)), breaker.guarding():
+        raise error
+
+
+def test_after_a_while_one_call_tries_whether_the_model_is_well_again() -> None:
+    now, told = [0.0], list[int]()
+    breaker = Breaker("it", failures=2, rest_s=30, clock=lambda: now[0], tell=told.append)
+    for _ in range(2):
+        fail(breaker, ProviderUnavailableError("down"))
+    now[0] = 10.0
+    with pytest.raises(ProviderUnavailableError) as refused, breaker.guarding():
+        pytest.fail("it was asked")
+    assert refused.value.retry_after_s == 20.0
+
+    now[0] = 30.0
+    with breaker.guarding(), pytest.raises(ProviderUnavailableError, match="left alone"), breaker.guarding():
+        pytest.fail("a second one was let through")
+    with breaker.guarding():
+        told.append(9)
+
+    assert told == [1, 0, 9]
+
+
+def test_a_trial_that_fails_leaves_the_model_alone_anew() -> None:
+    now = [0.0]
+    breaker = Breaker("it", failures=1, rest_s=30, clock=lambda: now[0])
+    fail(breaker, ProviderUnavailableError("down"))
+    now[0] = 31.0
+    fail(breaker, ProviderUnavailableError("still down"))
+    now[0] = 60.0
+    with pytest.raises(ProviderUnavailableError, match="left alone"), breaker.guarding():
+        pytest.fail("it was asked")
+
+
+def test_a_trial_that_is_cancelled_leaves_it_to_the_next_one() -> None:
+    now = [0.0]
+    breaker = Breaker("it", failures=1, rest_s=30, clock=lambda: now[0])
+    fail(breaker, ProviderUnavailableError("down"))
+    now[0] = 31.0
+    fail(breaker, asyncio.CancelledError())
+    with breaker.guarding():
+        now[0] = 32.0
+
+
+@pytest.mark.parametrize("error", [ProviderRejectedError("wrong"), ProviderRateLimitedError("too many")])
+def test_a_provider_that_answers_is_not_left_alone_for_what_others_did_wrong(error: ProviderError) -> None:
+    breaker = Breaker("it", failures=2)
+    fail(breaker, ProviderUnavailableError("down"))
+    fail(breaker, error)
+    fail(breaker, ProviderUnavailableError("down"))
+    asked: list[str] = []
+    with breaker.guarding():
+        asked.append("again")
+    assert asked == ["again"]
+
+
+async def test_calls_above_the_rate_wait_until_there_is_room() -> None:
+    rates = Rates(read_rates({"openai": "2/second"}))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(3):
+        await rates.admit(MODEL)
+    assert loop.time() - began >= 0.5
+
+
+async def test_a_model_without_a_rate_never_waits() -> None:
+    rates = Rates(read_rates({"anthropic": "1/day"}))
+    async with asyncio.timeout(5):
+        for _ in range(100):
+            await rates.admit(MODEL)
+
+
+def test_a_rate_that_is_none_is_refused() -> None:
+    with pytest.raises(SettingsError, match="'often' of 'openai' is no rate"):
+        read_rates({"openai": "often"})
+
+
+async def test_each_text_gets_a_vector_and_is_paid_for() -> None:
+    async def embed() -> Any:
+        asking = desk(Scripted()).asking(call("Embed", {}))
+        reply, provider = await asking.embed("openai/vectors", ["a", "b"], None)
+        return len(reply.vectors), provider, asking.usage.input_tokens, asking.usage.calls
+
+    assert await ActivityEnvironment().run(embed) == (2, "openai", 4, 1)

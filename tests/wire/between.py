@@ -1,0 +1,111 @@
+"""Stands between a provider and the wire server, and does to the connection what networks do."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+__all__ = ["Line", "between", "saying"]
+
+_CHUNK = 65_536
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+
+
+@dataclass
+class Line:
+    """The way through: its address, how many bytes of answers have passed, and whether the provider hung up."""
+
+    url: str
+    passed: int = 0
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@asynccontextmanager
+async def between(url: str, *, most: int | None = None, hold: bool = False) -> AsyncGenerator[Line]:
+    """A way to the server at ``url``.
+
+    Args:
+        url: The server.
+        most: Bytes of an answer that are passed on; then the connection is cut.
+        hold: Instead of cutting it, nothing more is passed on.
+    """
+    there = urlsplit(url)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection(there.hostname, there.port)
+
+        async def ask() -> None:
+            while piece := await reader.read(_CHUNK):
+                up_writer.write(piece)
+                await up_writer.drain()
+            line.hung_up.set()
+            up_writer.close()
+
+        async def answer() -> None:
+            left = most
+            while piece := await up_reader.read(_CHUNK):
+                writer.write(piece[:left])
+                await writer.drain()
+                line.passed += len(piece[:left])
+                left = None if left is None else left - len(piece[:left])
+                if left == 0:
+                    break
+            if left == 0 and hold:
+                await line.hung_up.wait()
+            writer.close()
+
+        try:
+            await asyncio.gather(ask(), answer())
+        finally:
+            line.hung_up.set()
+            up_writer.close()
+
+    async with _served(talk) as served:
+        line = Line(served)
+        yield line
+
+
+@asynccontextmanager
+async def saying(answer: bytes, *, hold: bool = False) -> AsyncGenerator[Line]:
+    """A server that answers every request with ``answer`` and hangs up, or ``hold``s the line, saying no more."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Whoever asks sends all of it before they listen.
+        await reader.read(_CHUNK)
+        writer.write(answer)
+        await writer.drain()
+        while hold and await reader.read(_CHUNK):
+            continue
+        line.hung_up.set()
+
+    async with _served(talk) as served:
+        line = Line(served)
+        yield line
+
+
+@asynccontextmanager
+async def _served(talk: Talk) -> AsyncGenerator[str]:
+    """The address of a server on this machine; what still talks at the end is cut off."""
+    talks: set[asyncio.Task[None]] = set()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):  # that it breaks is what it is for
+            writer.transport.abort()
+        finally:
+            writer.close()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.get_running_loop().create_task(meet(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks)
