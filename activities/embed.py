@@ -27,6 +27,6 @@ def handler(desk: Desk) -> Handler[EmbedConfig]:
             "simulated": reply.simulated,
             "dimensions": len(reply.vectors[0]),
         }
-        return NodeOutput(output=output, usage=asking.usage)
+        return NodeOutput(output=output, usage=asking.usage, over_soft=tuple(asking.over_soft))
 
     return handle

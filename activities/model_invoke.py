@@ -33,7 +33,7 @@ def handler(desk: Desk) -> Handler[ModelInvokeConfig]:
             )
 
         served = await asking.complete((config.model, *config.fallback), request, shown=config.stream)
-        return NodeOutput(output=_output(served), usage=asking.usage)
+        return NodeOutput(output=_output(served), usage=asking.usage, over_soft=tuple(asking.over_soft))
 
     return handle
 

@@ -31,6 +31,8 @@ class Bill:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    over_soft: tuple[str, ...] = ()
+    """Scopes whose budget is over its soft limit with it."""
 
 
 class Purse:
@@ -96,7 +98,7 @@ class Purse:
         reservation = await ledger.reserve(key, amount, caps, provider=model.provider, model=model.name)
         for scope in reservation.over_soft:
             _log.warning("the budget of %s is over its soft limit", scope)
-        bill = Bill()
+        bill = Bill(over_soft=reservation.over_soft)
         try:
             yield bill
         except ProviderError as error:

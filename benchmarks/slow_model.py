@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count, repeat, takewhile
 from typing import Any
 
 __all__ = ["SlowModel", "slow_model"]
@@ -41,10 +42,23 @@ class SlowModel:
             length = int(next(line for line in head.splitlines() if line.startswith("content-length:")).split(":")[1])
             self.bodies.append(json.loads(await reader.readexactly(length)))
             self.asked += 1
-            await self._answer(writer, self.asked)
+            if self.bodies[-1].get("stream"):
+                await self._stream(writer, self.asked)
+            else:
+                self._complete(writer, self.asked)
         writer.close()
 
-    async def _answer(self, writer: asyncio.StreamWriter, answer: int) -> None:
+    def _complete(self, writer: asyncio.StreamWriter, answer: int) -> None:
+        """All of an answer at once, and without the time it would take."""
+        tokens = list(takewhile(lambda token: token is not None, map(self.write, repeat(answer), count())))
+        message = {"role": "assistant", "content": "".join(filter(None, tokens))}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        said = {"id": "c", "object": "chat.completion", "created": 0, "model": "gpt-4o-mini", "choices": [choice]}
+        data = json.dumps({**said, "usage": _usage(len(tokens))}).encode()
+        kind = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        writer.write(kind + f"content-length: {len(data)}\r\n\r\n".encode() + data)
+
+    async def _stream(self, writer: asyncio.StreamWriter, answer: int) -> None:
         writer.write(_HEAD)
         begun, place = time.perf_counter(), 0
         while True:
@@ -57,10 +71,13 @@ class SlowModel:
             await writer.drain()
             place += 1
         _send(writer, _chunk({}, "stop"))
-        usage = {"prompt_tokens": 10, "completion_tokens": place, "total_tokens": 10 + place}
-        _send(writer, {**_chunk({}, None), "choices": [], "usage": usage})
+        _send(writer, {**_chunk({}, None), "choices": [], "usage": _usage(place)})
         writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
         await writer.drain()
+
+
+def _usage(tokens: int) -> dict[str, int]:
+    return {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
 
 
 def _chunk(delta: dict[str, Any], reason: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from benchmarks.latency import latency
 from benchmarks.measures import CORE, CORE_DEFINITIONS, Measure
 from benchmarks.peers.measure import peers
 from benchmarks.recovery import recovery
+from benchmarks.streams import streams
 from benchmarks.waiting import waiting
 
 __all__ = ["DEFINITIONS", "MEASURES"]
@@ -26,6 +27,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "flows": Measure("40 light, 10 long and 400 light tasks", flows),
         "waiting": Measure("memory of the worker for a waiting run", waiting),
         "recovery": Measure("from SIGKILL of a worker to the next node on another", recovery),
+        "streams": Measure("from the provider's sending a token to its reader", streams),
         "peers": Measure("the same chain in LangGraph and in DBOS", peers),
     }
 )

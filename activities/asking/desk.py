@@ -68,13 +68,17 @@ class Desk:
 
 
 class Asking:
-    """The questions of one attempt of a visit; ``usage`` is what they have taken so far."""
+    """The questions of one attempt of a visit.
+
+    ``usage`` is what they have taken so far, ``over_soft`` the scopes whose budgets are over their soft limits since.
+    """
 
     def __init__(self, desk: Desk, call: NodeCall) -> None:
         self._desk = desk
         self._call = call
         self._number = 0
         self.usage = Usage()
+        self.over_soft: dict[str, None] = {}
 
     async def complete(
         self,
@@ -180,6 +184,7 @@ class Asking:
                 await pieces.aclose()  # and with it the connection
 
     def _count(self, input_tokens: int, output_tokens: int, bill: Bill) -> None:
+        self.over_soft |= dict.fromkeys(bill.over_soft)
         self.usage = self.usage.plus(
             Usage(calls=1, input_tokens=input_tokens, output_tokens=output_tokens, cost_usd=bill.cost_usd)
         )

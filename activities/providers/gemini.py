@@ -1,7 +1,7 @@
 """Google's Gemini API, through Google's own client."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any, cast
 from uuid import uuid4
@@ -45,7 +45,17 @@ _FINISHED: Mapping[str, FinishReason] = {
         "content_filter",
     ),
 }
-"""Any other reason is a fault of the model's, such as a call of a tool that it does not have."""
+_MALFORMED = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_RESPONSE",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "OTHER",
+    }
+)
+"""The model went astray, and may do better when it is asked again."""
 
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
 """What Google's client comes to grief with over an answer of another form than it expects."""
@@ -73,7 +83,7 @@ class Gemini:
             # A redirect would take the conversation to an address that nobody has set.
             follow_redirects=False,
             limits=_CONNECTIONS,
-            event_hooks={"request": [_hurry_to_connect]},
+            event_hooks={"request": [_hurry_to_connect], "response": [_note_response]},
         )
         self._client = Client(
             # Without these two the client would look in the environment, past our settings.
@@ -114,17 +124,19 @@ class Gemini:
         Raises:
             ProviderError: As ``complete``; after the first piece, ``may_have_charged`` is always set.
         """
-        draft = _Draft(self._endpoint, request)
+        draft, responses = _Draft(self._endpoint, request), list[httpx.Response]()
         try:
-            answers: AsyncGenerator[types.GenerateContentResponse] = await self._models.generate_content_stream(
+            answers = await self._models.generate_content_stream(
                 model=request.model, contents=contents_of(request), config=settings_of(request)
             )
-            async with aclosing(answers) as open_answers:
-                async for answer in open_answers:
-                    if piece := draft.take(answer):
-                        yield piece
+            while answer := await _next(answers, responses):
+                if piece := draft.take(answer):
+                    yield piece
         except (errors.APIError, httpx.HTTPError, *_UNREADABLE) as error:
             raise (self._broken(error) if draft.begun else self._translated(error)) from None
+        finally:
+            for response in responses:
+                await response.aclose()
         if draft.finish_reason is None:
             raise self._endpoint.cut()
         yield draft.reply()
@@ -200,6 +212,28 @@ async def _hurry_to_connect(request: httpx.Request) -> None:
     timeouts["connect"] = min(timeouts["connect"], _CONNECT_S)
 
 
+_noted: ContextVar[list[httpx.Response] | None] = ContextVar("_noted", default=None)
+
+
+async def _next(
+    answers: AsyncIterator[types.GenerateContentResponse], responses: list[httpx.Response]
+) -> types.GenerateContentResponse | None:
+    """The next part of a stream, none at its end.
+
+    ``responses`` gets what has to be closed after it: Google's client leaves that to the garbage collector.
+    """
+    token = _noted.set(responses)
+    try:
+        return await anext(answers, None)
+    finally:
+        _noted.reset(token)
+
+
+async def _note_response(response: httpx.Response) -> None:
+    if (noted := _noted.get()) is not None:
+        noted.append(response)
+
+
 class _Draft:
     """An answer on its way in."""
 
@@ -240,9 +274,9 @@ class _Draft:
 
     def reply(self) -> ChatReply:
         """The whole answer."""
-        finish_reason = _FINISHED.get(self.finish_reason or "")
-        if finish_reason is None:
+        if self.finish_reason in _MALFORMED:
             raise self._endpoint.unreadable()
+        finish_reason = _FINISHED.get(self.finish_reason or "", "stop")
         text = "".join(self._shown)
         if finish_reason == "content_filter" and not text:
             raise self._endpoint.filtered(f"the answer is held back ({self.finish_reason})")

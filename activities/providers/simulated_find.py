@@ -27,7 +27,7 @@ _YES = re.compile(r"^\W*(?:yes|yeah|yep|sure|ok|okay|true|please do|of course)\b
 _WORD_IN_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _BEFORE_CHARS = 24
 _CAPITALISED = r"[A-Z\u00c0-\u00de][\w'-]*(?: [A-Z\u00c0-\u00de][\w'-]*){0,4}"
-_REST = r"([^\s,.;:!?\n][^,.;!?\n]{0,200})"
+_REST = r"([^\s,.;:!?()\n][^,.;!?()\n]{0,200})"
 
 
 def split_name(name: str) -> list[str]:

@@ -40,6 +40,10 @@ Inputs = Annotated[
     str | None,
     typer.Option("--inputs", metavar="JSON|@FILE|@-", help="With --retry: inputs that are to change from now on."),
 ]
+MoreCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", min=0, metavar="DOLLARS", help="With --retry: the run's own cap from now on."),
+]
 Everything = Annotated[bool, typer.Option("--all", help="Every run that needs attention, in place of RUN.")]
 Definition = Annotated[
     str | None,
@@ -59,6 +63,7 @@ Examples:
   orchestrator resolve hello-1a2b3c4d --retry
   orchestrator resolve hello-1a2b3c4d search --retry --config '{"url": "https://other.example"}'
   orchestrator resolve hello-1a2b3c4d 'items[3].answer' --override '{"text": "none"}' --by ada --comment "by hand"
+  orchestrator resolve hello-1a2b3c4d --retry --max-cost 2.50
   orchestrator resolve --all --definition hello --retry
 
 With --all the runs are shown first, and you are asked. Repeating is safe: what is no longer parked is left alone.
@@ -112,6 +117,7 @@ def resolve(  # noqa: PLR0913 - one parameter for each option
     fail: Fail = False,
     config: Config = None,
     inputs: Inputs = None,
+    max_cost: MoreCost = None,
     by: options.By = None,
     comment: options.Comment = None,
     everything: Everything = False,
@@ -135,6 +141,7 @@ def resolve(  # noqa: PLR0913 - one parameter for each option
         fail=fail,
         config=config,
         inputs=inputs,
+        max_cost=max_cost,
         by=by,
         comment=comment,
     )

@@ -29,6 +29,7 @@ def request_for(  # noqa: PLR0913 - one parameter for each option
     fail: bool,
     config: str | None,
     inputs: str | None,
+    max_cost: float | None = None,
     by: str | None,
     comment: str | None,
 ) -> ResolveRequest:
@@ -46,9 +47,11 @@ def request_for(  # noqa: PLR0913 - one parameter for each option
     actions = [action for action, wanted in chosen.items() if wanted]
     if len(actions) != 1:
         raise RequestError("say what becomes of it with one of --retry, --override JSON, --skip and --fail")
-    if (config is not None or inputs is not None) and not retry:
-        raise RequestError("--config and --inputs change what is tried again: they go with --retry only")
+    if (config is not None or inputs is not None or max_cost is not None) and not retry:
+        raise RequestError("--config, --inputs and --max-cost change what is tried again: they go with --retry only")
     fields: dict[str, Any] = {"config": read_object("--config", config), "inputs": read_object("--inputs", inputs)}
+    if max_cost is not None:
+        fields["cost_usd"] = max_cost
     if override is not None:
         fields["output"] = read_object("--override", override)
     return made(ResolveRequest, action=actions[0], node=node, by=by, comment=comment, **fields)

@@ -142,6 +142,8 @@ class NodeOutput(Written):
 
     output: dict[str, Any]
     usage: Usage | None = None
+    over_soft: tuple[str, ...] = ()
+    """Scopes whose budget is over its soft limit since."""
 
 
 class RenderCall(Written):

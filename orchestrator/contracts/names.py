@@ -62,6 +62,7 @@ EventType = Literal[
     "ERROR",
     "PARKED",
     "RESOLVED",
+    "BUDGET_WARNING",
     "SKIPPED",
     "CANCELLED",
     "COMPENSATED",

@@ -130,8 +130,8 @@ class Message(Sent):
 class ResolveRequest(Sent):
     """Says what becomes of a parked node; without ``node``, of every one.
 
-    ``retry`` tries again, with the top-level fields of ``config`` changed for this visit and ``inputs`` changed for the
-    rest of its graph; ``override`` takes ``output`` for its output; ``skip`` goes on as if no way led to it; ``fail``
+    ``retry`` tries again, with the top-level fields of ``config`` changed for this visit, ``inputs`` changed for the
+    rest of its graph, and ``cost_usd``, in dollars, in place of the run's own cap from now on; ``override`` takes ``output`` for its output; ``skip`` goes on as if no way led to it; ``fail``
     fails it.
     """
 
@@ -139,6 +139,7 @@ class ResolveRequest(Sent):
     node: str | None = Field(default=None, min_length=1, max_length=1_000)
     config: dict[str, Any] = Field(default={})
     inputs: dict[str, Any] = Field(default={})
+    cost_usd: float | None = Field(default=None, ge=0, le=1_000_000_000, allow_inf_nan=False)
     output: dict[str, Any] | None = None
     by: str | None = Field(default=None, min_length=1, max_length=200)
     comment: str | None = Field(default=None, max_length=10_000)

@@ -34,6 +34,8 @@ class Carried(TypedDict, total=False):
     steps: int
     deadline: float | None
     paused: bool
+    cap_usd: float
+    """What the run's model calls may cost, where somebody has given it more."""
     continued: int
     undo: list[dict[str, Any]]
     left: list[dict[str, Any]]

@@ -29,7 +29,7 @@ _IBAN_LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )  # fmt: skip
 """How many characters an account number of each country has."""
-_CARD_LENGTHS: Final = range(13, 20)
+_CARD_LENGTHS: Final = (13, 14, 15, 16, 19)
 _CARD_BEGINNINGS: Final = ("2", "3", "4", "5", "6")
 _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _FISCAL_ODD: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)

@@ -70,6 +70,7 @@ class Resolution(_Model):
     action: Literal["retry", "override", "skip", "fail"]
     config: dict[str, Any] = Field(default={})
     inputs: dict[str, Any] = Field(default={})
+    cost_usd: float | None = Field(default=None, ge=0)
     output: dict[str, Any] | None = None
     by: StrictStr | None = None
     comment: StrictStr | None = None

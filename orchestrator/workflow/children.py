@@ -116,7 +116,7 @@ def _limits(run: Run) -> LimitsRequest:
         steps=max(1, limits.steps - run.steps),
         timeout=left,
         max_parallel=limits.max_parallel,
-        cost_usd=limits.cost_usd,
+        cost_usd=run.cap_usd,
     )
 
 

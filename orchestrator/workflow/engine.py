@@ -171,7 +171,7 @@ class Engine:
     def dump(self) -> Carried:
         """Where the run stands."""
         run = self.run
-        return Carried(
+        state = Carried(
             format=1,
             resolved=run.resolved.model_dump(mode="json", exclude={"start", "inputs"}, exclude_defaults=True),
             context=run.context.model_dump(mode="json", exclude_defaults=True),
@@ -191,6 +191,9 @@ class Engine:
             aside=[info.model_dump(mode="json") for info in run.aside],
             children=[child.model_dump(mode="json") for child in run.kin.children.values()],
         )
+        if run.cap_usd is not None and run.cap_usd != run.limits.cost_usd:
+            state["cap_usd"] = run.cap_usd
+        return state
 
     def _take_over(self, kept: Carried) -> None:
         run = self.run
@@ -199,6 +202,7 @@ class Engine:
         run.steps = kept.get("steps", 0)
         run.deadline = kept.get("deadline")
         run.paused = kept.get("paused", False)
+        run.cap_usd = kept.get("cap_usd", run.cap_usd)
         run.undo = [Aside(**aside) for aside in kept.get("undo", ())]
         run.left = [Aside(**aside) for aside in kept.get("left", ())]
         run.undone.extend(kept.get("undone", ()))

@@ -92,8 +92,10 @@ class Parking:
         """
         if request.action == "override" and request.output is None:
             raise RequestError("`override` needs an `output`: the object that is to be the node's output")
-        if request.action != "retry" and (request.config or request.inputs):
-            raise RequestError(f"`config` and `inputs` belong to the action `retry`, not to `{request.action}`")
+        if request.action != "retry" and (request.config or request.inputs or request.cost_usd is not None):
+            raise RequestError(
+                f"`config`, `inputs` and `cost_usd` belong to the action `retry`, not to `{request.action}`"
+            )
         names = (request.node, (request.node or "").removesuffix("#1"))
         found = [
             key
@@ -119,7 +121,9 @@ class Parking:
         for key in found:
             waiting = self._waiting.pop(key)
             parked = waiting.parked
-            about = {"action": request.action, "by": request.by, "comment": request.comment}
+            about: dict[str, Any] = {"action": request.action, "by": request.by, "comment": request.comment}
+            if request.cost_usd is not None:
+                about["cost_usd"] = request.cost_usd
             self._journal.add("RESOLVED", parked.node, parked.visit, **about)
             waiting.answer.set_result(request)
         return found

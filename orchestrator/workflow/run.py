@@ -58,6 +58,7 @@ class Run:
         "_without_slot",
         "aside",
         "busy",
+        "cap_usd",
         "context",
         "deadline",
         "dispatcher",
@@ -97,7 +98,8 @@ class Run:
         changed: Callable[[], None],
     ) -> None:
         self.resolved = resolved
-        self.limits = resolved.limits
+        self.limits, self.cap_usd = resolved.limits, resolved.limits.cost_usd
+        """What its model calls may cost, in dollars: as its limits say, until somebody gives it more."""
         self.graph = graph
         self.context = context
         self.parent = parent
@@ -108,7 +110,7 @@ class Run:
         self._feeding = False
         self.pace = Pace(self.kick)
         self.dispatcher = Dispatcher(self.pace, resolved.heartbeat_timeout)
-        self.visits = Visits(self.dispatcher, self._account)
+        self.visits = Visits(self.dispatcher, self._account, journal)
         self.parking = Parking(journal, self.changed)
         self.busy = 0
         """Visits, and other tasks, that have to end or rest before the run can go on in another workflow run."""
@@ -155,7 +157,7 @@ class Run:
         """Whose money is spent, as JSON, without what is as usual."""
         about = {
             "purse": self.purse,
-            "cap_usd": self.limits.cost_usd,
+            "cap_usd": self.cap_usd,
             "definition": self.graph.plan.name,
             "tenant": self.context.tenant,
             "user": self.context.user,

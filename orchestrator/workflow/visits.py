@@ -18,6 +18,7 @@ from orchestrator.graph.schema import problems
 from orchestrator.graph.scope import Running, Scope
 from orchestrator.graph.values import BlobReachedError, fill_exact, pick, prune
 from orchestrator.workflow.dispatch import Dispatcher
+from orchestrator.workflow.journal import Journal
 
 __all__ = ["Visits"]
 
@@ -32,14 +33,16 @@ class Visits:
     Args:
         dispatcher: Calls activities.
         account: Says whose money they spend: an ``Account`` as JSON, without what differs by visit.
+        journal: Where it says that a budget is over its soft limit.
     """
 
-    def __init__(self, dispatcher: Dispatcher, account: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, dispatcher: Dispatcher, account: Callable[[], Mapping[str, Any]], journal: Journal) -> None:
         self.usage: dict[str, Usage] = {}
         """By the id of the node, all visits and items together."""
         self.total_usage = _NOTHING_USED
         self._dispatcher = dispatcher
         self._account = account
+        self._journal = journal
         self._first_run_id = workflow.info().first_execution_run_id
 
     async def perform(self, scope: Scope, plan: PlanNode, running: Running) -> dict[str, Any]:
@@ -66,6 +69,8 @@ class Visits:
         result = await self._dispatcher.perform(plan, label if running.tries == 1 else f"{label}~{running.tries}", call)
         if result.get("usage"):
             self.add(plan.id, Usage.model_validate(result["usage"]))
+        for scope_over in result.get("over_soft", ()):
+            self._journal.add("BUDGET_WARNING", path, running.visit, scope=scope_over)
         return result["output"]
 
     def dump(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from benchmarks.slow_model import slow_model
 from orchestrator.client import Orchestrator
 from orchestrator.contracts import RunRequest
-from storage.streams import Delta, Finished, Record, Superseded, TokenLog, Transcript
+from storage.streams import Delta, Record, Superseded, TokenLog, Transcript
 from tests.e2e.kills.driver import Stage
 from tests.integration.streaming import KINDS, Place, a_place, all_of, texts
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from activities.budgets import Budget
 from orchestrator.contracts import ResolveRequest, RunContext, RunRequest
+from orchestrator.errors import RequestError
 from orchestrator.settings import load_settings
 from storage import Ledger, Standing, open_storage
 from tests.integration.conftest import RunningWorker
@@ -108,6 +109,79 @@ async def test_a_call_that_might_pass_the_cap_is_not_made_and_the_run_waits_with
 
     assert result.status == "completed"
     assert len(site.seen) == 2
+
+
+async def test_a_run_that_reached_its_cap_can_be_given_more_for_the_rest_of_it(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web
+) -> None:
+    # The loop goes on in new workflow runs, which must not forget it.
+    loop = [ask("tick", max_tokens=1), ask("end")]
+    edges = [
+        {"from": "tick", "to": "tick", "when": "true", "max_visits": 40},
+        {"from": "tick", "to": "end"},
+    ]
+    async with running_worker(**paid, rollover_events=50):
+        run_id = await runs.start(talk(*loop, edges=edges, limits={"cost_usd": 0.0008}))
+        await runs.parks(run_id)
+        await runs.door.resolve(run_id, ResolveRequest(action="retry", cost_usd=1.0, by="ada"))
+        result = await runs.result(run_id)
+        events, state = await runs.events(run_id), await runs.door.state(run_id)
+
+    assert result.status == "completed"
+    assert state.continued > 0
+    assert len(site.seen) == 41
+    assert result.cost_usd == pytest.approx(41 * COST_USD)
+    [resolved] = [event for event in events if event.type == "RESOLVED"]
+    assert resolved.data == {"action": "retry", "by": "ada", "comment": None, "cost_usd": 1.0}
+
+
+async def test_more_money_goes_with_trying_again_only(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any]
+) -> None:
+    async with running_worker(**paid):
+        run_id = await runs.start(talk(ask(), limits={"cost_usd": 0.0}))
+        await runs.parks(run_id)
+        with pytest.raises(RequestError, match="`cost_usd` belong to the action `retry`"):
+            await runs.door.resolve(run_id, ResolveRequest(action="skip", cost_usd=1.0))
+        await runs.door.resolve(run_id, ResolveRequest(action="skip"))
+        await runs.result(run_id)
+
+
+async def test_a_run_can_end_with_what_it_has_when_its_cap_is_reached(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any]
+) -> None:
+    last = {"id": "enough", "type": "Format", "config": {"template": "{{ nodes.two.error.code }}"}}
+    definition = talk(
+        ask("one"),
+        ask("two") | {"on_error": "enough"},
+        last,
+        edges=[{"from": "one", "to": "two"}],
+        limits={"cost_usd": 0.0008},
+    ) | {
+        "outputs": {"text": "{{ nodes.one.text }}", "why": "{{ nodes.enough.text if nodes.enough is defined else '' }}"}
+    }
+    async with running_worker(**paid):
+        result = await runs.result(await runs.start(definition))
+
+    assert result.outputs == {"text": "Hello", "why": "BUDGET_EXCEEDED"}
+
+
+async def test_a_budget_over_its_soft_limit_is_an_event_and_the_call_is_made(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "budgets.yaml"
+    file.write_text("budgets: [{per: tenant, each: day, soft_usd: 0.0008}]\n", encoding="utf-8")
+    async with running_worker(**paid, budgets_file=file):
+        request = RunRequest(
+            definition=talk(ask("one"), ask("two"), edges=[{"from": "one", "to": "two"}]),
+            context=RunContext(tenant="acme"),
+        )
+        run_id = await runs.door.start(request, "soft")
+        result = await runs.result(run_id)
+        [warning] = [event for event in await runs.events(run_id) if event.type == "BUDGET_WARNING"]
+
+    assert result.status == "completed"
+    assert (warning.node, warning.data["scope"].split("/")[0]) == ("two", "tenant:acme")
 
 
 async def test_two_hundred_calls_at_once_never_pass_a_cap(

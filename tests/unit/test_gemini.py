@@ -1,0 +1,294 @@
+"""Gemini: what goes over the wire, what is read of it, and every way it fails."""
+
+import json
+import time
+from base64 import b64decode, b64encode
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+
+import pytest
+
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, Tool, ToolCall, Turn
+from activities.providers.gemini import Gemini
+from orchestrator.errors import (
+    ContentFilteredError,
+    ContextTooLongError,
+    ProviderAuthError,
+    ProviderError,
+    ProviderOverloadedError,
+    ProviderRateLimitedError,
+    ProviderRejectedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
+from tests.unit.loopback import Answer, Web, web
+from tests.unit.pouring import pouring
+
+KEY = "AIza-very-secret"
+JSON = {"content-type": "application/json"}
+USAGE = {
+    "promptTokenCount": 5,
+    "toolUsePromptTokenCount": 1,
+    "candidatesTokenCount": 2,
+    "thoughtsTokenCount": 3,
+}
+LOOK_UP = Tool(name="look_up", description="Finds it.", parameters={"type": "object", "properties": {}})
+SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}}
+
+
+def answer(*parts: dict[str, Any], reason: str | None = "STOP", **more: Any) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
+    if reason is not None:
+        candidate["finishReason"] = reason
+    return {"candidates": [candidate], "usageMetadata": USAGE, "modelVersion": "served-model", **more}
+
+
+def failure(status: int, name: str, message: str, *details: dict[str, Any], **headers: str) -> Answer:
+    body = {"error": {"code": status, "status": name, "message": message, "details": list(details)}}
+    return Answer(status=status, body=body, headers={key.replace("_", "-"): value for key, value in headers.items()})
+
+
+def poured(*events: dict[str, Any]) -> list[bytes]:
+    return [f"data: {json.dumps(event)}\r\n\r\n".encode() for event in events]
+
+
+def writing(piece: str) -> dict[str, Any]:
+    return answer({"text": piece}, reason=None)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[Gemini, Web]]:
+    with web() as site:
+        site.answers = [Answer(body=answer({"text": "Hello"}))]
+        provider = Gemini(api_key=KEY, base_url=site.url, timeout=5)
+        yield provider, site
+        await provider.close()
+
+
+def ask(*turns: Turn, **more: Any) -> ChatRequest:
+    return ChatRequest(model=more.pop("model", "gemini-m"), turns=turns or (Turn("user", "Hi"),), **more)
+
+
+def sent(site: Web) -> dict[str, Any]:
+    return json.loads(site.seen[-1].body)
+
+
+async def streamed(*pieces: bytes, **more: Any) -> list[str | ChatReply]:
+    with pouring(*pieces, **more) as site:
+        provider = Gemini(api_key=KEY, base_url=site.url, timeout=1)
+        try:
+            return [part async for part in provider.stream(ask())]
+        finally:
+            await provider.close()
+
+
+async def test_the_question_goes_over_the_wire_as_gemini_wants_it(served: tuple[Gemini, Web]) -> None:
+    provider, site = served
+    turns = (Turn("system", "Be brief."), Turn("user", "One"), Turn("user", "Two"), Turn("assistant", "Three"))
+    reply = await provider.complete(ask(*turns, temperature=0.5, max_tokens=9, schema=SCHEMA, tools=(LOOK_UP,)))
+    body = sent(site)
+    assert body["contents"] == [
+        {"role": "user", "parts": [{"text": "One"}, {"text": "Two"}]},
+        {"role": "model", "parts": [{"text": "Three"}]},
+    ]
+    assert body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert body["generationConfig"] == {
+        "temperature": 0.5,
+        "maxOutputTokens": 9,
+        "responseMimeType": "application/json",
+        "responseJsonSchema": SCHEMA,
+    }
+    assert body["tools"][0]["functionDeclarations"][0]["name"] == "look_up"
+    assert site.seen[0].path == "/v1beta/models/gemini-m:generateContent"
+    assert site.seen[0].headers["x-goog-api-key"] == KEY
+    assert reply == ChatReply(text="Hello", model="served-model", finish_reason="stop", input_tokens=6, output_tokens=5)
+
+
+async def test_the_keys_of_the_environment_are_not_looked_at(
+    served: tuple[Gemini, Web], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, site = served
+    monkeypatch.setenv("GOOGLE_API_KEY", "of-somebody-else")
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    provider = Gemini(api_key=None, base_url=site.url)
+    await provider.complete(ask())
+    await provider.close()
+    assert site.seen[-1].headers["x-goog-api-key"] == "not-needed"
+
+
+@pytest.mark.parametrize(
+    ("model", "again", "signature"),
+    [
+        ("gemini-3.8-flash", "gemini-3.8-flash", b"thoughts\xff"),
+        ("gemini-3.8-flash", "gemini-4-argon", b"skip_thought_signature_validator"),
+        ("gemini-3.8-flash", "gemini-2.5-flash", None),
+    ],
+)
+async def test_a_call_goes_back_with_the_signature_of_the_model_that_made_it(
+    served: tuple[Gemini, Web], model: str, again: str, signature: bytes | None
+) -> None:
+    provider, site = served
+    part = {
+        "functionCall": {"id": "c1", "name": "look_up", "args": {"x": 1}},
+        "thoughtSignature": b64encode(b"thoughts\xff").decode(),
+    }
+    site.answers = [Answer(body=answer(part))]
+    wanted = await provider.complete(ask(tools=(LOOK_UP,), model=model))
+    (call,) = wanted.tool_calls
+    assert (call.name, call.arguments, wanted.finish_reason) == ("look_up", {"x": 1}, "tool_calls")
+
+    site.answers = [Answer(body=answer({"text": "Done"}))]
+    turns = (Turn("user", "Hi"), Turn("assistant", "", (call,)), Turn("tool", '{"y": 2}', tool_call_id=call.id))
+    await provider.complete(ask(*turns, tools=(LOOK_UP,), model=again))
+    _, called, answered = sent(site)["contents"]
+    (back,) = called["parts"]
+    assert back["functionCall"] == {"id": "c1", "name": "look_up", "args": {"x": 1}}
+    assert (b64decode(back["thoughtSignature"]) if "thoughtSignature" in back else None) == signature
+    assert answered["parts"] == [{"functionResponse": {"id": "c1", "name": "look_up", "response": {"y": 2}}}]
+
+
+async def test_calls_without_ids_get_some_of_their_own(served: tuple[Gemini, Web]) -> None:
+    provider, site = served
+    site.answers = [Answer(body=answer(*[{"functionCall": {"name": "look_up", "args": {}}}] * 2))]
+    reply = await provider.complete(ask(tools=(LOOK_UP,)))
+    assert len({call.id for call in reply.tool_calls}) == 2
+
+
+async def test_thoughts_are_no_part_of_the_answer(served: tuple[Gemini, Web]) -> None:
+    provider, site = served
+    site.answers = [Answer(body=answer({"text": "Hm.", "thought": True}, {"text": "Yes"}))]
+    assert (await provider.complete(ask())).text == "Yes"
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish_reason"), [("STOP", "stop"), ("MAX_TOKENS", "length"), ("SAFETY", "content_filter")]
+)
+async def test_why_it_stopped_is_said_in_our_words(served: tuple[Gemini, Web], reason: str, finish_reason: str) -> None:
+    provider, site = served
+    site.answers = [Answer(body=answer({"text": "Hello"}, reason=reason))]
+    assert (await provider.complete(ask())).finish_reason == finish_reason
+
+
+@pytest.mark.parametrize(
+    "body", [{"promptFeedback": {"blockReason": "SAFETY"}}, answer(reason="SAFETY"), answer(reason="RECITATION")]
+)
+async def test_filtered_content_says_so(served: tuple[Gemini, Web], body: dict[str, Any]) -> None:
+    provider, site = served
+    site.answers = [Answer(body=body)]
+    with pytest.raises(ContentFilteredError, match=r"SAFETY|RECITATION"):
+        await provider.complete(ask())
+
+
+RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.5s"}
+BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error_class", "wait"),
+    [
+        (failure(429, "RESOURCE_EXHAUSTED", "slow down", retry_after="3"), ProviderRateLimitedError, 3),
+        (failure(429, "RESOURCE_EXHAUSTED", "slow down", RETRY), ProviderRateLimitedError, 37.5),
+        (failure(503, "UNAVAILABLE", "The model is overloaded."), ProviderOverloadedError, None),
+        (failure(500, "INTERNAL", "oh"), ProviderUnavailableError, None),
+        (failure(504, "DEADLINE_EXCEEDED", "late"), ProviderTimeoutError, None),
+        (failure(403, "PERMISSION_DENIED", f"not {KEY}"), ProviderAuthError, None),
+        (failure(400, "INVALID_ARGUMENT", "API key not valid.", BAD_KEY), ProviderAuthError, None),
+        (failure(400, "INVALID_ARGUMENT", f"bad {KEY}"), ProviderRejectedError, None),
+        (
+            failure(400, "INVALID_ARGUMENT", "The input token count (12) exceeds the maximum number of tokens (9)"),
+            ContextTooLongError,
+            None,
+        ),
+        (failure(404, "NOT_FOUND", "no such model"), ProviderRejectedError, None),
+        (Answer(status=500), ProviderUnavailableError, None),
+        (Answer(status=302, headers={"location": "/elsewhere"}), ProviderRejectedError, None),
+        (Answer(body="not json", headers=JSON), ProviderUnavailableError, None),
+        (Answer(body="[]", headers=JSON), ProviderUnavailableError, None),
+        (Answer(body=b"\xff", headers=JSON), ProviderUnavailableError, None),
+        (Answer(body={}), ProviderUnavailableError, None),
+        (Answer(body={"candidates": "x"}), ProviderUnavailableError, None),
+        (Answer(body=answer({"text": "x"}, reason="MALFORMED_FUNCTION_CALL")), ProviderUnavailableError, None),
+    ],
+)
+async def test_each_failure_is_told_in_our_words_after_one_request(
+    served: tuple[Gemini, Web], refusal: Answer, error_class: type[ProviderError], wait: float | None
+) -> None:
+    provider, site = served
+    site.answers = [refusal]
+    with pytest.raises(ProviderError) as caught:
+        await provider.complete(ask())
+    assert type(caught.value) is error_class
+    assert caught.value.retry_after_s == wait
+    assert KEY not in f"{caught.value} {caught.value.details}"
+    assert len(site.seen) == 1
+
+
+async def test_an_endpoint_that_is_away_has_charged_nothing() -> None:
+    with web() as gone:
+        provider = Gemini(api_key=None, base_url=gone.url)
+    with pytest.raises(ProviderUnavailableError, match="GEMINI_BASE_URL") as caught:
+        await provider.complete(ask())
+    assert not caught.value.may_have_charged
+    await provider.close()
+
+
+async def test_pieces_come_as_they_are_written() -> None:
+    pieces = poured(writing("Hel"), writing("lo"), answer())
+    with pouring(*pieces, delay=0.1) as site:
+        provider = Gemini(api_key=KEY, base_url=site.url, timeout=5)
+        parts: list[tuple[str | ChatReply, float]] = []
+        async for part in provider.stream(ask()):
+            parts.append((part, time.monotonic()))  # noqa: PERF401 - when each came is what is tested
+        await provider.close()
+    reply = ChatReply(text="Hello", model="served-model", finish_reason="stop", input_tokens=6, output_tokens=5)
+    assert [part for part, _ in parts] == ["Hel", "lo", reply]
+    assert parts[1][1] - parts[0][1] > 0.05
+
+
+@pytest.mark.parametrize(
+    ("more", "end", "error_class"),
+    [
+        (b"", "cut", ProviderUnavailableError),
+        (b"", "whole", ProviderUnavailableError),
+        (b"", "hang", ProviderTimeoutError),
+        (b'data: {"error": {"code": 503, "status": "UNAVAILABLE"}}\n\n', "whole", ProviderOverloadedError),
+        (b"data: {oops\n\n", "whole", ProviderUnavailableError),
+        (b'data: {"candidates": 7}\n\n', "whole", ProviderUnavailableError),
+    ],
+)
+async def test_a_stream_that_goes_wrong_may_have_been_charged(
+    more: bytes, end: str, error_class: type[ProviderError]
+) -> None:
+    with pytest.raises(error_class) as caught:
+        await streamed(*poured(writing("Hel")), *filter(None, [more]), end=end)
+    assert type(caught.value) is error_class
+    assert caught.value.may_have_charged
+
+
+async def test_who_stops_reading_closes_the_connection() -> None:
+    with pouring(*poured(writing("Hel")), end="hang") as site:
+        provider = Gemini(api_key=KEY, base_url=site.url, timeout=20)
+        async with aclosing(cast("AsyncGenerator[str | ChatReply]", provider.stream(ask()))) as stream:
+            assert await anext(stream) == "Hel"
+        assert site.left.wait(5)
+        await provider.close()
+
+
+async def test_texts_become_vectors_each_by_itself(served: tuple[Gemini, Web]) -> None:
+    provider, site = served
+    vectors = [{"values": [1, 2]}, {"values": [3, 4]}]
+    site.answers = [Answer(body={"embeddings": vectors, "usageMetadata": {"promptTokenCount": 4}})]
+    reply = await provider.embed(EmbedRequest(model="gemini-embedding-2", texts=("a", "b"), dimensions=2))
+    assert reply == EmbedReply(vectors=((1, 2), (3, 4)), model="gemini-embedding-2", input_tokens=4)
+    requests = sent(site)["requests"]
+    assert [request["content"]["parts"] for request in requests] == [[{"text": "a"}], [{"text": "b"}]]
+    assert {request["outputDimensionality"] for request in requests} == {2}
+
+
+@pytest.mark.parametrize("body", [{}, {"embeddings": [{"values": [1]}]}, {"embeddings": [{"values": [1]}, {}]}])
+async def test_vectors_that_are_missing_are_asked_for_again(served: tuple[Gemini, Web], body: dict[str, Any]) -> None:
+    provider, site = served
+    site.answers = [Answer(body=body)]
+    with pytest.raises(ProviderUnavailableError, match="cannot be read"):
+        await provider.embed(EmbedRequest(model="gemini-embedding-2", texts=("a", "b")))
