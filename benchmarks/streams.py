@@ -85,6 +85,7 @@ async def _measured(lab: Lab, kind: _Kind, url: str, storage: str, redis: str | 
         "OPENAI_BASE_URL": url,
         "ORCHESTRATOR_STORAGE_URL": storage,
         "ORCHESTRATOR_REDIS_URL": redis or "",
+        "ORCHESTRATOR_STREAM_KEEP": "600",
     }
     queue = f"streams-{uuid.uuid4().hex}"
     async with (

@@ -1,6 +1,20 @@
 """What is kept beside Temporal: SQLite by default, PostgreSQL in production."""
 
+from storage.accounts import Accounts, Entry, Scope
 from storage.engine import Storage, open_storage
 from storage.ledger import Booking, Cap, EntryKey, Ledger, OpenEntry, Reservation, Standing
 
-__all__ = ["Booking", "Cap", "EntryKey", "Ledger", "OpenEntry", "Reservation", "Standing", "Storage", "open_storage"]
+__all__ = [
+    "Accounts",
+    "Booking",
+    "Cap",
+    "Entry",
+    "EntryKey",
+    "Ledger",
+    "OpenEntry",
+    "Reservation",
+    "Scope",
+    "Standing",
+    "Storage",
+    "open_storage",
+]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 
 import boto3  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
 from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
+from botocore.credentials import Credentials  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
 from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
 from pydantic import BaseModel, Field
 
@@ -75,11 +76,6 @@ class Bedrock:
         threads: int = _THREADS,
         session: Any = None,
     ) -> None:
-        self._endpoint = Endpoint(
-            name=self.name,
-            key_setting="the AWS credentials of the worker and what they may do (bedrock:InvokeModel)",
-            address_setting="ORCHESTRATOR_BEDROCK_REGION, ORCHESTRATOR_BEDROCK_ENDPOINT_URL",
-        )
         self._threads = Threads(self.name, threads)
         config = Config(
             connect_timeout=min(_CONNECT_S, timeout),
@@ -89,14 +85,22 @@ class Bedrock:
         )
         try:
             # Its types are made at run time.
-            self._client: Any = (session or cast("Any", boto3).Session()).client(
+            session = session or cast("Any", boto3).Session()
+            self._client: Any = session.client(
                 "bedrock-runtime", region_name=region, endpoint_url=endpoint_url, config=config
             )
+            hidden = _secrets(session.get_credentials())
         except (BotoCoreError, ValueError) as error:
             raise SettingsError(
                 f"Bedrock cannot be asked: {error}. Check ORCHESTRATOR_BEDROCK_REGION, "
                 "ORCHESTRATOR_BEDROCK_ENDPOINT_URL and AWS's own configuration."
             ) from None
+        self._endpoint = Endpoint(
+            name=self.name,
+            key_setting="the AWS credentials of the worker and what they may do (bedrock:InvokeModel)",
+            address_setting="ORCHESTRATOR_BEDROCK_REGION, ORCHESTRATOR_BEDROCK_ENDPOINT_URL",
+            hidden=hidden,
+        )
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The model's answer.
@@ -202,6 +206,14 @@ class Bedrock:
         if reply.finish_reason == "content_filter" and not reply.text:
             raise self._endpoint.filtered(reason)
         return reply
+
+
+def _secrets(credentials: Any) -> tuple[str, ...]:
+    """Keys that are there for good, to be hidden; those that AWS lends for an hour are not fetched for that alone."""
+    if type(credentials) is not Credentials:
+        return ()
+    known = cast("Any", credentials)
+    return tuple(filter(None, (known.secret_key, known.token)))
 
 
 def _take_block(draft: Draft, place: int, block: Mapping[str, Any]) -> None:

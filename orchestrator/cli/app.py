@@ -11,6 +11,7 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.cli import (
+    budgets,
     changing,
     completing,
     definitions,
@@ -65,6 +66,7 @@ for family in (
     changing,
     definitions,
     models,
+    budgets,
     testing,
     develop,
     encrypting,

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from orchestrator.cli.writing import Writing
 from orchestrator.contracts import visit_label
-from orchestrator.errors import OrchestratorError, RunNotFoundError, StorageUnavailableError
+from orchestrator.errors import OrchestratorError, RunNotFoundError, ServerUnavailableError, StorageUnavailableError
 from orchestrator.settings import Settings, load_settings
 from storage.streams import Record, Transcript
 
@@ -28,12 +28,15 @@ async def first_run_id(client: Client, run_id: str) -> str:
 
     Raises:
         RunNotFoundError: There is no such run.
+        ServerUnavailableError: The server does not answer.
     """
     try:
         events = client.get_workflow_handle(run_id).fetch_history_events(page_size=1)
         started = await anext(events)
-    except (RPCError, StopAsyncIteration):
-        raise RunNotFoundError(f"there is no run `{run_id}`") from None
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise ServerUnavailableError(f"the server does not say what run `{run_id}` is: {error.message}") from None
+        raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from None
     return started.workflow_execution_started_event_attributes.first_execution_run_id
 
 
@@ -98,13 +101,10 @@ async def read_along(
 async def _follow(
     client: Client, run_id: str, show: Callable[[Sequence[Writing]], Any], complain: Callable[[str], Any]
 ) -> None:
-    settings, transcript, cursor, complained = load_settings(), Transcript(), 0, False
-    try:
-        run = await first_run_id(client, run_id)
-    except RunNotFoundError:
-        return
+    settings, transcript, cursor, complained, run = load_settings(), Transcript(), 0, False, ""
     while True:
         try:
+            run = run or await first_run_id(client, run_id)
             async with _shown(transcript, show), aclosing(reading(settings, run, after=cursor)) as records:
                 async for record in records:
                     transcript.apply(record)
@@ -113,7 +113,7 @@ async def _follow(
             if not complained:
                 complain(f"what models write cannot be shown: {error.message}")
                 complained = True
-            if not isinstance(error, StorageUnavailableError):
+            if not isinstance(error, (StorageUnavailableError, ServerUnavailableError)):
                 return
         await asyncio.sleep(_AGAIN_S)
 

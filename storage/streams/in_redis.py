@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisAwayError
+from redis.exceptions import TimeoutError as RedisSilentError
 
 from orchestrator.errors import StorageUnavailableError, StreamSupersededError
 from storage.streams.deciding import storable
@@ -140,15 +142,12 @@ def _record(entry: str, fields: Mapping[str, str]) -> Record:
 
 @contextmanager
 def in_our_words() -> Generator[None]:
-    """Says of an error of Redis what it means; the address is not in it."""
+    """Says of an error of Redis what it means; the address is not in it: it is a setting that may hold a password."""
     try:
         yield
+    except AuthenticationError:
+        raise StorageUnavailableError("the Redis of the streams refuses the user or the password") from None
+    except (RedisAwayError, RedisSilentError, OSError) as error:
+        raise StorageUnavailableError(f"the Redis of the streams cannot be reached: {type(error).__name__}") from None
     except RedisError as error:
-        raise StorageUnavailableError(f"the Redis of the streams: {_brief(error)}") from None
-    except (OSError, TimeoutError) as error:
-        raise StorageUnavailableError(f"the Redis of the streams cannot be reached: {_brief(error)}") from None
-
-
-def _brief(error: Exception) -> str:
-    # What cannot be reached is said with its address, which is in the settings, and perhaps a secret.
-    return type(error).__name__
+        raise StorageUnavailableError(f"the Redis of the streams refused: {type(error).__name__}") from None

@@ -17,6 +17,8 @@ from storage.streams import Keeping, Piece, Record, StreamKey, TokenLog, Transcr
 from tests.integration.test_ledger import database_of_its_own
 
 REDIS = os.environ.get("TEST_REDIS", "redis://127.0.0.1:6379/9")
+_KEEP_S = 600.0
+"""Nobody clears the Redis that all tests share."""
 KINDS = ("sqlite", "postgresql", "redis")
 
 
@@ -30,12 +32,16 @@ class Place:
     @asynccontextmanager
     async def log(self, keeping: Keeping | None = None) -> AsyncGenerator[TokenLog]:
         """The log there, opened as another process would."""
-        async with open_token_log(self.storage, self.redis, keeping) as opened:
+        async with open_token_log(self.storage, self.redis, keeping or Keeping(seconds=_KEEP_S)) as opened:
             yield opened
 
     def settings(self) -> dict[str, str]:
         """What tells a worker of it."""
-        return {"ORCHESTRATOR_STORAGE_URL": self.storage, "ORCHESTRATOR_REDIS_URL": self.redis or ""}
+        return {
+            "ORCHESTRATOR_STORAGE_URL": self.storage,
+            "ORCHESTRATOR_REDIS_URL": self.redis or "",
+            "ORCHESTRATOR_STREAM_KEEP": str(_KEEP_S),
+        }
 
 
 @asynccontextmanager

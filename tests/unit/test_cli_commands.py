@@ -22,7 +22,7 @@ from orchestrator.statuses import ListedStatus
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("run", "start", "status", "progress", "watch", "result", "state", "list"),
+    *("run", "start", "status", "progress", "watch", "stream", "result", "state", "list"),
     *("answer", "send", "approve", "pause", "resume", "resolve", "cancel"),
     *("fork", "check-upgrade", "migrate", "record"),
     *("validate", "graph", "nodes", "new", "test", "dev", "worker", "register", "doctor"),

@@ -2,14 +2,14 @@
 
 import json
 import time
-from base64 import b64decode, b64encode
+from base64 import b64encode, urlsafe_b64decode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
 
 import pytest
 
-from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, Tool, ToolCall, Turn
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, Tool, Turn
 from activities.providers.gemini import Gemini
 from orchestrator.errors import (
     ContentFilteredError,
@@ -144,13 +144,14 @@ async def test_a_call_goes_back_with_the_signature_of_the_model_that_made_it(
     _, called, answered = sent(site)["contents"]
     (back,) = called["parts"]
     assert back["functionCall"] == {"id": "c1", "name": "look_up", "args": {"x": 1}}
-    assert (b64decode(back["thoughtSignature"]) if "thoughtSignature" in back else None) == signature
+    assert (urlsafe_b64decode(back["thoughtSignature"]) if "thoughtSignature" in back else None) == signature
     assert answered["parts"] == [{"functionResponse": {"id": "c1", "name": "look_up", "response": {"y": 2}}}]
 
 
 async def test_calls_without_ids_get_some_of_their_own(served: tuple[Gemini, Web]) -> None:
     provider, site = served
-    site.answers = [Answer(body=answer(*[{"functionCall": {"name": "look_up", "args": {}}}] * 2))]
+    part: dict[str, Any] = {"functionCall": {"name": "look_up", "args": {}}}
+    site.answers = [Answer(body=answer(part, part))]
     reply = await provider.complete(ask(tools=(LOOK_UP,)))
     assert len({call.id for call in reply.tool_calls}) == 2
 

@@ -10,7 +10,7 @@ from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedR
 from activities.providers.opening import anything_configured, is_ready, open_providers, provider_for, whole
 from activities.providers.simulated import Simulated
 from activities.secrets import SECRET_PREFIX, NamedSecrets
-from orchestrator.errors import ProviderAuthError, ProviderRejectedError, SettingsError
+from orchestrator.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError, SettingsError
 from orchestrator.models import add_models, find_model
 from orchestrator.settings import Settings, load_settings
 from tests.unit.loopback import Answer, web
@@ -28,7 +28,7 @@ models:
 
 
 @pytest.fixture(autouse=True)
-def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[None] | None:
+def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MY_AZURE_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -37,6 +37,11 @@ def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[No
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "models.yaml"
+
+
+def endpoints(file: Path, url: str = "http://127.0.0.1:9") -> Path:
+    file.write_text(ENDPOINTS.replace("URL", url), encoding="utf-8")
+    return file
 
 
 @asynccontextmanager
@@ -80,8 +85,7 @@ async def test_endpoints_of_the_file_stand_beside_each_other(file: Path, monkeyp
     monkeypatch.setenv(f"{SECRET_PREFIX}OLLAMA_KEY", "ollama-key-1")
     with web() as site:
         site.answers = [Answer(body=COMPLETION)]
-        file.write_text(ENDPOINTS.replace("URL", site.url), encoding="utf-8")
-        async with providers(load_settings(_env_file=None, models_file=file)) as found:
+        async with providers(load_settings(_env_file=None, models_file=endpoints(file, site.url))) as found:
             for name in ("local-llama", "azure/gpt-4o", "ollama/llama3"):
                 model = find_model(name)
                 provider = provider_for(found, model)
@@ -94,8 +98,7 @@ async def test_endpoints_of_the_file_stand_beside_each_other(file: Path, monkeyp
 
 
 async def test_an_endpoint_without_its_key_refuses_and_names_it(file: Path) -> None:
-    file.write_text(ENDPOINTS.replace("URL", "http://127.0.0.1:9"), encoding="utf-8")
-    settings = load_settings(_env_file=None, models_file=file)
+    settings = load_settings(_env_file=None, models_file=endpoints(file))
     async with providers(settings) as found:
         for name, place in (("azure", "the variable MY_AZURE_KEY"), ("ollama", "the named secret ollama_key")):
             provider = provider_for(found, find_model(f"{name}/x"))
@@ -111,16 +114,20 @@ async def test_an_endpoint_without_its_key_refuses_and_names_it(file: Path) -> N
 
 
 async def test_an_endpoint_that_fails_names_itself_and_where_it_is_set(file: Path) -> None:
-    file.write_text(ENDPOINTS.replace("URL", "http://127.0.0.1:9"), encoding="utf-8")
-    async with providers(load_settings(_env_file=None, models_file=file)) as found:
-        with pytest.raises(Exception, match="provider vllm cannot be reached: check `base_url` of vllm in the file"):
+    async with providers(load_settings(_env_file=None, models_file=endpoints(file))) as found:
+        with pytest.raises(
+            ProviderUnavailableError, match="provider vllm cannot be reached: check `base_url` of vllm in the file"
+        ):
             await found["vllm"].complete(REQUEST)
 
 
 async def test_simulation_that_is_asked_for_wins_over_every_key(file: Path) -> None:
-    file.write_text(ENDPOINTS.replace("URL", "http://127.0.0.1:9"), encoding="utf-8")
     settings = load_settings(
-        _env_file=None, models_file=file, openai_api_key="sk-secret-1", simulate_models=True, bedrock_region="us-east-1"
+        _env_file=None,
+        models_file=endpoints(file),
+        openai_api_key="sk-secret-1",
+        simulate_models=True,
+        bedrock_region="us-east-1",
     )
     async with providers(settings) as found:
         for name in ("gpt-4o", "local-llama", "azure/x", "claude-haiku-4-5"):
@@ -182,7 +189,7 @@ async def test_a_provider_that_only_completes_streams_in_one_piece_and_embeds_no
 
 
 async def test_what_a_provider_has_of_its_own_is_used() -> None:
-    assert [piece async for piece in whole(_Streaming()).stream(REQUEST)][0] == "own"
+    assert await anext(aiter(whole(_Streaming()).stream(REQUEST))) == "own"
     assert (await whole(_Embedding()).embed(EmbedRequest(model="b", texts=("x",)))).vectors == ((1.0,),)
     simulated = Simulated()
     assert whole(simulated) is simulated

@@ -371,6 +371,18 @@ def test_an_approval_within_a_graph_clears_what_comes_behind_that_graph() -> Non
     assert paths([ASK, each, mail("{{ nodes.ask.text }}")]) == ["nodes[2].config.to"]
 
 
+@pytest.mark.parametrize(("when", "cleared"), [({}, True), ({"when": "size(output.text) > 3"}, False)])
+def test_an_approval_within_a_graph_counts_only_where_the_graph_cannot_end_without_it(
+    when: dict[str, str],
+    cleared: bool,  # noqa: FBT001 - of the table
+) -> None:
+    inner = [node("first", "Format", template="x"), node("ok", "Approval", question="{{ inputs.who }}?")]
+    do = {"nodes": inner, "edges": [{"from": "first", "to": "ok", **when}]}
+    sub = node("sub", "Subworkflow", inputs={"who": "{{ nodes.ask.text }}"}, do=do)
+
+    assert (refused([ASK, sub, mail("{{ nodes.ask.text }}")]) == []) is cleared
+
+
 def test_outputs_of_a_graph_carry_only_what_flows_into_them() -> None:
     do = {"nodes": [ASK], "outputs": {"said": "{{ nodes.ask.text }}", "fixed": "a@b.org"}}
     sub = node("sub", "Subworkflow", do=do)
@@ -416,6 +428,14 @@ def test_nodes_that_undo_or_clean_up_are_checked_too() -> None:
 
     assert paths([do, undo], []) == ["nodes[1].config.url"]
     assert paths([WEB, last], [], **{"finally": ["last"]}) == ["nodes[1].config.path"]
+
+
+def test_a_node_that_undoes_what_came_behind_an_approval_comes_behind_it_too() -> None:
+    do = {**node("do", "HttpRequest", url="https://example.org/"), "compensate": "undo"}
+    undo = node("undo", "HttpRequest", method="DELETE", url="https://example.org/{{ nodes.ask.text }}")
+
+    assert refused([ASK, approval(), do, undo], chain("ask", "ok", "do")) == []
+    assert paths([ASK, approval(), do, undo], [*chain("ask", "do"), *chain("ask", "ok")]) == ["nodes[3].config.url"]
 
 
 def test_what_a_failed_request_says_is_untrusted_too() -> None:

@@ -6,11 +6,17 @@ A new adapter is a row of ``ADAPTERS``, and its real service a row of ``_REAL``.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, cast
 
+import boto3  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
+
+from activities.providers.anthropic_messages import AnthropicMessages
 from activities.providers.base import ModelProvider
+from activities.providers.bedrock import Bedrock
+from activities.providers.gemini import Gemini
 from activities.providers.openai_compatible import OpenAICompatible
 from activities.providers.simulated import Simulated
+from tests.wire.manners import ANTHROPIC, BEDROCK, GEMINI, Mannerly
 
 __all__ = ["ADAPTERS", "KEY", "REAL_SETTING", "Adapter", "Asked", "OpenProvider", "Service", "services"]
 
@@ -33,18 +39,20 @@ class Adapter:
     """How an adapter is opened on a server of this machine.
 
     ``open`` takes the server's address, without any path, and the seconds of patience; it sends ``KEY``. ``embeds``:
-    its provider has embeddings.
+    its provider has embeddings, by ``embed_model``. ``temperature``: its interface knows one.
     """
 
     open: Callable[[str, float], OpenProvider]
     embeds: bool = True
+    embed_model: str = "an-embedding-model"
+    temperature: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A real service: how its adapter is opened from the environment, and which models are asked there."""
+    """What answers in earnest: how its adapter is opened, from a key and an address, and which models are asked."""
 
-    open: Callable[[Mapping[str, str]], OpenProvider]
+    open: Callable[[str | None, str | None], OpenProvider]
     model: str
     embed_model: str | None = None
 
@@ -57,21 +65,59 @@ class Asked:
     model: str
     embed_model: str | None
     scripted: bool
+    limit_field: str = "max_tokens"
+
+
+def _session() -> Any:
+    return cast("Any", boto3).Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key=KEY)
 
 
 ADAPTERS: Mapping[str, Adapter] = {
     "openai": Adapter(
         open=lambda url, timeout: OpenAICompatible(api_key=KEY, base_url=f"{url}/v1", timeout=timeout),
     ),
+    "anthropic": Adapter(
+        open=lambda url, timeout: Mannerly(
+            ANTHROPIC, url, lambda ours: AnthropicMessages(api_key=KEY, base_url=ours, timeout=timeout)
+        ),
+        embeds=False,
+        temperature=False,
+    ),
+    "gemini": Adapter(
+        open=lambda url, timeout: Mannerly(
+            GEMINI, url, lambda ours: Gemini(api_key=KEY, base_url=ours, timeout=timeout)
+        ),
+    ),
+    "bedrock": Adapter(
+        open=lambda url, timeout: Mannerly(
+            BEDROCK,
+            url,
+            lambda ours: Bedrock(region="us-east-1", endpoint_url=ours, timeout=timeout, session=_session()),
+        ),
+        embed_model="amazon.titan-embed-text-v2:0",
+    ),
 }
 
 _REAL: Mapping[str, Service] = {
     "openai": Service(
-        open=lambda variables: OpenAICompatible(
-            api_key=variables.get("OPENAI_API_KEY"), base_url=variables.get("OPENAI_BASE_URL")
-        ),
+        open=lambda key, url: OpenAICompatible(api_key=key, base_url=url),
         model="gpt-4o-mini",
         embed_model="text-embedding-3-small",
+    ),
+    "anthropic": Service(
+        open=lambda key, url: AnthropicMessages(api_key=key, base_url=url),
+        model="claude-haiku-5-5",
+    ),
+    "gemini": Service(
+        open=lambda key, url: Gemini(api_key=key, base_url=url),
+        model="gemini-3.5-flash-lite",
+        embed_model="gemini-embedding-001",
+    ),
+    # With the credentials, and in the region, that AWS's own client finds.
+    "bedrock": Service(
+        open=lambda _key, url: Bedrock(endpoint_url=url),
+        model="amazon.nova-micro-v1:0",
+        embed_model="amazon.titan-embed-text-v2:0",
     ),
 }
 
@@ -83,21 +129,25 @@ class OpenSimulated(Simulated):
         """Does nothing: no connection is open."""
 
 
-SIMULATED = Service(open=lambda _: OpenSimulated(), model="simulated", embed_model="simulated")
-
-
 def services() -> dict[str, Service]:
     """What answers beside the wire server: the simulated provider, and the real services that ``CONTRACT_REAL`` names.
 
-    ``CONTRACT_OPENAI_MODEL`` and ``CONTRACT_OPENAI_EMBED_MODEL`` name other models than the usual ones; so for each.
+    Of each such as ``openai``, ``CONTRACT_OPENAI_KEY`` is its key, ``CONTRACT_OPENAI_URL`` its address if it is another
+    than usual, and ``CONTRACT_OPENAI_MODEL`` and ``CONTRACT_OPENAI_EMBED_MODEL`` are models other than ours.
+
+    Raises:
+        KeyError: There is no such service.
     """
-    found = {"simulated": SIMULATED}
-    for name in filter(None, os.environ.get(REAL_SETTING, "").split(",")):
-        real = _REAL[name.strip()]
-        prefix = f"CONTRACT_{name.strip().upper()}"
-        found[f"real-{name.strip()}"] = Service(
-            open=real.open,
-            model=os.environ.get(f"{prefix}_MODEL", real.model),
-            embed_model=os.environ.get(f"{prefix}_EMBED_MODEL", real.embed_model or "") or None,
-        )
+    found = {"simulated": Service(open=lambda _key, _url: OpenSimulated(), model="any", embed_model="any")}
+    for name in filter(None, os.environ.get(REAL_SETTING, "").replace(" ", "").split(",")):
+        found[f"real-{name}"] = _from_environment(_REAL[name], f"CONTRACT_{name.upper()}")
     return found
+
+
+def _from_environment(service: Service, prefix: str) -> Service:
+    key, url = os.environ.get(f"{prefix}_KEY"), os.environ.get(f"{prefix}_URL")
+    return Service(
+        open=lambda _key, _url: service.open(key, url),
+        model=os.environ.get(f"{prefix}_MODEL", service.model),
+        embed_model=os.environ.get(f"{prefix}_EMBED_MODEL", service.embed_model),
+    )

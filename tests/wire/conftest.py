@@ -1,14 +1,21 @@
 """One wire server for the session, and the providers that the contract suite asks."""
 
-import os
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
+from orchestrator.models import find_model
 from tests.wire.adapters import ADAPTERS, Adapter, Asked, OpenProvider, services
 from tests.wire.server import MissingPartError, wire_server
 
 _PATIENCE_S = 5.0
+
+
+@pytest.fixture(autouse=True)
+def no_way_out(request: pytest.FixtureRequest) -> None:
+    """As for every test, but where a real service is asked."""
+    if "real-" not in request.node.name:
+        request.getfixturevalue("no_way_out")
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +48,12 @@ async def asked(request: pytest.FixtureRequest) -> AsyncGenerator[Asked]:
     name = request.param.removeprefix("wire-")
     if name in ADAPTERS:
         provider = ADAPTERS[name].open(request.getfixturevalue("wire"), _PATIENCE_S)
-        embed_model = "an-embedding-model" if ADAPTERS[name].embeds else None
+        embed_model = ADAPTERS[name].embed_model if ADAPTERS[name].embeds else None
         found = Asked(provider, "a-model", embed_model, scripted=True)
     else:
         service = services()[name]
-        provider = service.open(os.environ)
-        found = Asked(provider, service.model, service.embed_model, scripted=False)
+        provider = service.open(None, None)
+        known = find_model(f"{provider.name}/{service.model}")
+        found = Asked(provider, service.model, service.embed_model, scripted=False, limit_field=known.limit_field)
     yield found
     await provider.close()

@@ -207,7 +207,7 @@ async def test_a_provider_that_is_away_has_charged_nothing(adapter: Adapter) -> 
 
 
 async def test_vectors_that_cannot_be_read_are_said_to_be_so(adapter: Adapter) -> None:
-    request = EmbedRequest(model="a-model", texts=("one", "two"))
+    request = EmbedRequest(model=adapter.embed_model, texts=("one", "two"))
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     async with saying(answer) as line, opened(adapter, line.url) as provider:
         expected = ProviderUnavailableError if adapter.embeds else ProviderRejectedError

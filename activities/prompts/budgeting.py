@@ -1,0 +1,238 @@
+"""Makes a conversation fit a model's window: what matters least is cut first, in the way that its author allows."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import dropwhile
+from typing import Final, Literal
+
+from activities.providers.base import Turn
+from orchestrator.errors import ContextTooLongError
+from orchestrator.models import ModelInfo, known_window
+
+__all__ = ["LEFT_OUT", "TURN_TOKENS", "Cut", "Fitted", "Part", "Room", "Strategy", "Summarise", "fit", "room_of"]
+
+Strategy = Literal["never", "drop_oldest", "trim_middle", "summarise"]
+Summarise = Callable[[str, int], Awaitable[str]]
+"""Gives a summary of a text in at most so many tokens, and pays for it."""
+
+LEFT_OUT: Final = "\n[… left out …]\n"
+"""Stands where a text was cut."""
+TURN_TOKENS: Final = 16
+"""What a message takes beside its text, at most; the same that is set aside for it."""
+_MOST_ROOM: Final = 4_096
+_LEAST_SUMMARY: Final = 32
+"""Tokens; in fewer nothing is said, and the part is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some messages that belong together.
+
+    Attributes:
+        name: What the result calls it.
+        turns: The messages, the oldest first.
+        priority: The higher, the later it is cut.
+        strategy: How it may be cut.
+        keep: How many of the newest messages ``drop_oldest`` and ``summarise`` leave as they are.
+    """
+
+    name: str
+    turns: tuple[Turn, ...]
+    priority: int = 0
+    strategy: Strategy = "never"
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What was cut of a part."""
+
+    part: str
+    strategy: Strategy
+    tokens_before: int
+    tokens_after: int
+
+    def as_dict(self) -> dict[str, object]:
+        """The cut as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is room for: ``window`` tokens in all, of which ``answer`` are for the answer."""
+
+    window: int
+    answer: int
+
+    @property
+    def question(self) -> int:
+        """What the question may take."""
+        return self.window - self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A conversation that fits; ``tokens`` is what it takes by the model's estimate."""
+
+    turns: tuple[Turn, ...]
+    tokens: int
+    cut: tuple[Cut, ...] = ()
+
+
+def room_of(model: ModelInfo, max_tokens: int | None) -> Room | None:
+    """The room there is for a question to ``model``; none where nobody knows its window.
+
+    Args:
+        model: The model.
+        max_tokens: The most that it may write; none: what it writes at most, but no more than a quarter of the window
+            and 4,096 tokens.
+    """
+    window = known_window(model)
+    if window is None:
+        return None
+    most = window if model.most_output is None else model.most_output
+    return Room(window, min(window // 4, most, _MOST_ROOM) if max_tokens is None else max_tokens)
+
+
+async def fit(parts: Sequence[Part], room: Room | None, model: ModelInfo, summarise: Summarise | None = None) -> Fitted:
+    """The messages of all parts, in their order, cut until they fit; as they are, where they do.
+
+    Parts are cut in the order of their priority, the lowest first, and of equal ones the earlier first; each only as
+    far as is needed.
+
+    Args:
+        parts: The conversation.
+        room: What there is room for; none: everything fits.
+        model: Says how tokens are estimated.
+        summarise: Asks a model for a summary; needed where a part has that strategy.
+
+    Raises:
+        ContextTooLongError: They do not fit even so. The details have the figures.
+        ValueError: A part is to be summarised, and nobody can.
+    """
+    if summarise is None and any(part.strategy == "summarise" for part in parts):
+        raise ValueError("a part is to be summarised, and there is no `summarise`")
+    fitting = _Fitting(model, summarise)
+    now = list(parts)
+    total = before = sum(fitting.tokens(part.turns) for part in parts)
+    cuts: list[Cut] = []
+    for number in sorted(range(len(parts)), key=lambda at: parts[at].priority):
+        excess = 0 if room is None else total - room.question
+        if excess <= 0:
+            break
+        part = parts[number]
+        turns = await fitting.cut(part, excess)
+        had, has = fitting.tokens(part.turns), fitting.tokens(turns)
+        if has < had:
+            now[number] = replace(part, turns=turns)
+            cuts.append(Cut(part.name, part.strategy, had, has))
+            total += has - had
+    if room is not None and total > room.question:
+        raise _too_long(parts, room, before, total)
+    order = {part.name: number for number, part in enumerate(parts)}
+    cuts.sort(key=lambda cut: order[cut.part])
+    return Fitted(tuple(turn for part in now for turn in part.turns), total, tuple(cuts))
+
+
+class _Fitting:
+    """Cuts parts by the estimate of one model."""
+
+    def __init__(self, model: ModelInfo, summarise: Summarise | None) -> None:
+        self._model = model
+        self._summarise = summarise
+
+    def tokens(self, turns: Sequence[Turn]) -> int:
+        """What messages take."""
+        return sum(self._model.estimated_tokens(turn.content) + TURN_TOKENS for turn in turns)
+
+    async def cut(self, part: Part, excess: int) -> tuple[Turn, ...]:
+        """The messages of a part, with at least ``excess`` tokens less where its strategy can do that."""
+        if part.strategy == "drop_oldest":
+            return self._dropped(part, excess)
+        if part.strategy == "trim_middle":
+            return self._trimmed(part.turns, excess)
+        if part.strategy == "summarise":
+            return await self._summarised(part, excess)
+        return part.turns
+
+    def _dropped(self, part: Part, excess: int) -> tuple[Turn, ...]:
+        turns, freed = part.turns, 0
+        while len(turns) > part.keep and freed < excess:
+            freed += self.tokens(turns[:1])
+            # What a tool said means nothing without the message that asked for it.
+            left = tuple(dropwhile(lambda turn: turn.role == "tool", turns[1:]))
+            freed += self.tokens(turns[1 : len(turns) - len(left)])
+            turns = left
+        return turns
+
+    def _trimmed(self, turns: tuple[Turn, ...], excess: int) -> tuple[Turn, ...]:
+        left = list(turns)
+        longest = sorted(range(len(left)), key=lambda at: -self._model.estimated_tokens(left[at].content))
+        for at in longest:
+            if excess <= 0:
+                break
+            had = self._model.estimated_tokens(left[at].content)
+            content = self._trim(left[at].content, had - excess)
+            excess -= had - self._model.estimated_tokens(content)
+            left[at] = replace(left[at], content=content)
+        return tuple(left)
+
+    def _trim(self, text: str, most: int) -> str:
+        """``text`` without its middle in at most ``most`` tokens; where that is impossible, in as few as possible."""
+        shortest = LEFT_OUT.strip()
+        if self._model.estimated_tokens(shortest) >= self._model.estimated_tokens(text):
+            return text
+        fits, too_long = 0, len(text)
+        while too_long - fits > 1:
+            middle = (fits + too_long) // 2
+            if self._model.estimated_tokens(_without_middle(text, middle)) <= most:
+                fits = middle
+            else:
+                too_long = middle
+        return _without_middle(text, fits) if fits else shortest
+
+    async def _summarised(self, part: Part, excess: int) -> tuple[Turn, ...]:
+        kept = part.turns[len(part.turns) - part.keep :] if part.keep else ()
+        old = part.turns[: len(part.turns) - len(kept)]
+        most = self.tokens(old) - excess - TURN_TOKENS
+        if not old or self._summarise is None:
+            return part.turns
+        if most < _LEAST_SUMMARY:
+            return kept
+        text = old[0].content if len(old) == 1 else "\n\n".join(f"{turn.role}: {turn.content}" for turn in old)
+        summary = (await self._summarise(text, most)).strip()
+        if not summary:
+            return kept
+        if self._model.estimated_tokens(summary) > most:
+            summary = self._trim(summary, most)
+        role = old[0].role if len(old) == 1 else "user"
+        return (Turn(role, summary), *kept)
+
+
+def _without_middle(text: str, characters: int) -> str:
+    """``text`` with so many of its characters: half of them of its beginning, half of its end."""
+    end = characters // 2
+    return f"{text[: characters - end]}{LEFT_OUT}{text[len(text) - end :]}"
+
+
+def _too_long(parts: Sequence[Part], room: Room, before: int, least: int) -> ContextTooLongError:
+    cut = "" if least == before else f", and {least:,} when all that may be cut is cut"
+    hint = (
+        "Ask less, or choose a model with a larger window"
+        if any(part.strategy != "never" for part in parts)
+        else "Say what may be cut (`truncate`), or choose a model with a larger window"
+    )
+    return ContextTooLongError(
+        f"the question takes about {before:,} tokens{cut}; there is room for {room.question:,}: the model's window has "
+        f"{room.window:,}, of which {room.answer:,} are for the answer. {hint}",
+        details={
+            "tokens": before,
+            "least_tokens": least,
+            "room": room.question,
+            "window": room.window,
+            "answer": room.answer,
+            "parts": [
+                {"part": part.name, "strategy": part.strategy, "priority": part.priority} for part in parts[:100]
+            ],
+        },
+    )
