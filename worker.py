@@ -46,6 +46,7 @@ from orchestrator.operating.standing import counting
 from orchestrator.operating.telemetry import meter_of, open_runtime
 from orchestrator.operating.traces import worker_traces
 from orchestrator.operating.versioning import deployment
+from orchestrator.safety import Guard, checks
 from orchestrator.settings import Settings, load_settings, misspelt
 from orchestrator.workflow.interpreter import GraphWorkflow
 from orchestrator.workflow.surplus import OneArgument
@@ -97,6 +98,7 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
             secret_hosts=settings.secret_hosts,
             purse=purse,
             streams=streams,
+            guard=Guard(checks(), settings.safety_prompt, settings.safety_answer),
             rates=Rates(
                 read_rates(settings.model_rates), settings.redis_url.get_secret_value() if settings.redis_url else None
             ),

@@ -1,26 +1,80 @@
 """Performs ModelInvoke."""
 
-from activities.asking import Desk, Served
-from activities.providers.base import ChatRequest, Turn
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from activities.asking import Asking, Desk, Served
+from activities.prompts.structured import ask_structured
+from activities.providers.base import ChatReply, ChatRequest, Turn
 from activities.runtime import Handler
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.errors import ContentFilteredError
 from orchestrator.models import ModelInfo
 from orchestrator.node_types.model_invoke import ModelInvokeConfig
+from orchestrator.safety import Finding, Guard
 
 __all__ = ["handler"]
 
 
-def handler(desk: Desk) -> Handler[ModelInvokeConfig]:
-    """Asks the model, or a fallback of it.
+def handler(desk: Desk, guard: Guard) -> Handler[ModelInvokeConfig]:
+    """Asks the model, or a fallback of it, with what goes to it and what comes from it checked.
 
     Args:
         desk: Where models are asked.
+        guard: Checks texts.
     """
 
     async def handle(config: ModelInvokeConfig, call: NodeCall) -> NodeOutput:
-        asking = desk.asking(call)
-        turns = _turns(config)
+        return await _Visit(desk, guard, config, call).perform()
+
+    return handle
+
+
+class _Visit:
+    """One attempt of a visit."""
+
+    def __init__(self, desk: Desk, guard: Guard, config: ModelInvokeConfig, call: NodeCall) -> None:
+        self._desk = desk
+        self._guard = guard
+        self._config = config
+        self._call = call
+        self._asking: Asking = desk.asking(call)
+        self._findings: list[Finding] = []
+        self._served: list[Served] = []
+        # What a check may take out of an answer must not have been shown before.
+        self._held_back = config.stream and guard.may_change("answer", config.safety)
+
+    async def perform(self) -> NodeOutput:
+        """Ask, check, and show what is to be shown."""
+        turns = await self._checked_turns()
+        value = None
+        if self._config.answer is None:
+            reply = await self._ask(turns)
+        else:
+            structured = await ask_structured(self._ask, turns, self._config.answer)
+            reply, value = structured.replies[-1], structured.value
+        if self._held_back:
+            async with self._desk.streams.writing(self._call) as sink:
+                sink.reason = reply.finish_reason
+                await sink.write(reply.text)
+        asking = self._asking
+        return NodeOutput(output=self._output(reply, value), usage=asking.usage, over_soft=tuple(asking.over_soft))
+
+    async def _checked_turns(self) -> tuple[Turn, ...]:
+        turns = _turns(self._config)
+        checked = await self._inspected({_place(self._config, number): turn.content for number, turn in turns.items()})
+        return tuple(replace(turn, content=checked[_place(self._config, number)]) for number, turn in turns.items())
+
+    async def _inspected(self, texts: Mapping[str, str]) -> Mapping[str, str]:
+        checked = await asyncio.to_thread(self._guard.inspect, "prompt", texts, self._config.safety)
+        self._findings += checked.findings
+        return checked.texts
+
+    async def _ask(self, turns: tuple[Turn, ...]) -> ChatReply:
+        """Ask with the texts as they are now; the answer is checked before anybody sees it."""
+        config = self._config
 
         def request(model: ModelInfo) -> ChatRequest:
             return ChatRequest(
@@ -32,31 +86,40 @@ def handler(desk: Desk) -> Handler[ModelInvokeConfig]:
                 schema=config.answer,
             )
 
-        served = await asking.complete((config.model, *config.fallback), request, shown=config.stream)
-        return NodeOutput(output=_output(served), usage=asking.usage, over_soft=tuple(asking.over_soft))
+        models: Sequence[str] = (config.model, *config.fallback)
+        served = await self._asking.complete(models, request, shown=config.stream and not self._held_back)
+        self._served.append(served)
+        reply = served.reply
+        if reply.finish_reason == "content_filter" and not reply.text:
+            raise ContentFilteredError(
+                f"the provider of {served.model.name} filtered the answer out", details={"model": reply.model}
+            )
+        checked = await asyncio.to_thread(self._guard.inspect, "answer", {"the answer": reply.text}, config.safety)
+        self._findings += checked.findings
+        return replace(reply, text=checked.texts["the answer"])
 
-    return handle
+    def _output(self, reply: ChatReply, value: Any) -> dict[str, Any]:
+        last = self._served[-1]
+        return {
+            "text": reply.text,
+            "value": value,
+            "model": reply.model,
+            "provider": last.provider,
+            "simulated": reply.simulated,
+            "finish_reason": reply.finish_reason,
+            "declined": [other.as_json() for served in self._served for other in served.declined],
+            "findings": [finding.as_dict() for finding in self._findings],
+        }
 
 
-def _output(served: Served) -> dict[str, object]:
-    reply = served.reply
-    if reply.finish_reason == "content_filter" and not reply.text:
-        raise ContentFilteredError(
-            f"the provider of {served.model.name} filtered the answer out", details={"model": reply.model}
-        )
-    return {
-        "text": reply.text,
-        "value": None,
-        "model": reply.model,
-        "provider": served.provider,
-        "simulated": reply.simulated,
-        "finish_reason": reply.finish_reason,
-        "declined": [other.as_json() for other in served.declined],
-    }
-
-
-def _turns(config: ModelInvokeConfig) -> tuple[Turn, ...]:
-    system = () if config.system is None else (Turn("system", config.system),)
+def _turns(config: ModelInvokeConfig) -> dict[int, Turn]:
+    """The conversation by number, the system's message as number -1."""
+    system = {} if config.system is None else {-1: Turn("system", config.system)}
     if config.prompt is not None:
-        return (*system, Turn("user", config.prompt))
-    return (*system, *(Turn(message.role, message.content) for message in config.messages or ()))
+        return {**system, 0: Turn("user", config.prompt)}
+    return {**system, **{n: Turn(it.role, it.content) for n, it in enumerate(config.messages or ())}}
+
+
+def _place(config: ModelInvokeConfig, number: int) -> str:
+    """Where a message stands in the config."""
+    return "system" if number < 0 else "prompt" if config.prompt is not None else f"messages[{number}]"

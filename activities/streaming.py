@@ -30,6 +30,7 @@ _ANSWER_S = 5.0
 """How long the log may take to answer."""
 _AFTERWARDS_S = 60.0
 """How long a text that has ended is kept for a log that is away."""
+_REFUSALS = 3
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Sink:
         self._offset = 0
         self._under_way: Piece | None = None
         self._superseded = False
+        self._refusals = 0
 
     async def write(self, text: str) -> None:
         """Take what the model has written; never waits.
@@ -86,6 +88,13 @@ class Sink:
         """Forget what waits; the log says that the text is incomplete, once it can."""
         _log.warning("the text of %s is not shown to its end: the log of streams is away", self.key.node)
         self._waiting, self._size, self._ending = [], 0, "incomplete"
+
+    def refuse(self, problem: BaseException) -> None:
+        """Note that the log takes the others' text and not this one; in the end it is given up."""
+        self._refusals += 1
+        if self._refusals == _REFUSALS:
+            _log.warning("the text of %s cannot be shown: %s", self.key.node, problem)
+            self.done.set()
 
     def supersede(self) -> None:
         """Take nothing more: a newer attempt writes."""
@@ -227,26 +236,32 @@ class Streams:
 
     async def _flush(self) -> None:
         log = self._log or await self._opened()
+        busy = [sink for sink in self._sinks if not sink.over and not sink.idle]
         async with asyncio.timeout(_ANSWER_S):
-            new = [sink for sink in self._sinks if sink.generation is None and not sink.over]
-            await _all_of([self._begin(log, sink) for sink in new])
-            ready = [(sink, piece) for sink in self._sinks if not sink.over and (piece := sink.piece())]
             # After a failure one by one: what the log does not take must not keep it from the others.
-            groups = [[one] for one in ready] if self._failures else [ready]
-            await _all_of([self._send(log, group) for group in groups if group])
+            groups = [[sink] for sink in busy] if self._failures else [busy]
+            problems = await asyncio.gather(*(self._send(log, group) for group in groups), return_exceptions=True)
+        failed = [(sinks, problem) for sinks, problem in zip(groups, problems, strict=True) if problem is not None]
+        if len(failed) == len(groups) and failed:
+            raise failed[0][1]
+        for sinks, problem in failed:
+            sinks[0].refuse(problem)
         if any(not sink.idle for sink in self._sinks if not sink.over):
             self._something.set()
+
+    async def _send(self, log: TokenLog, sinks: Sequence[Sink]) -> None:
+        """Begin what has not begun, and send what there is."""
+        await _all_of([self._begin(log, sink) for sink in sinks if sink.generation is None])
+        ready = [(sink, piece) for sink in sinks if not sink.over and (piece := sink.piece())]
+        taken = await log.append([piece for _, piece in ready])
+        for (sink, _), ok in zip(ready, taken, strict=True):
+            sink.arrived(taken=ok)
 
     async def _begin(self, log: TokenLog, sink: Sink) -> None:
         try:
             sink.generation = await log.open(sink.key, rank=sink.rank)
         except StreamSupersededError:
             sink.supersede()
-
-    async def _send(self, log: TokenLog, group: Sequence[tuple[Sink, Piece]]) -> None:
-        taken = await log.append([piece for _, piece in group])
-        for (sink, _), ok in zip(group, taken, strict=True):
-            sink.arrived(taken=ok)
 
     async def _opened(self) -> TokenLog:
         if self._opening is None:

@@ -42,6 +42,7 @@ from orchestrator.node_types.model_invoke import MODEL_INVOKE, ModelInvokeConfig
 from orchestrator.node_types.save_to_file import SAVE_TO_FILE, SaveToFileConfig
 from orchestrator.node_types.send_email import SEND_EMAIL, SendEmailConfig
 from orchestrator.node_types.transform import TRANSFORM, TransformConfig
+from orchestrator.safety import BUILT_IN, Guard
 
 __all__ = ["Dependencies", "all_activities"]
 
@@ -57,7 +58,8 @@ class Dependencies:
     unpacked. ``http`` is one that ``activities.web`` made, or it reaches addresses inside the network. ``secrets`` and
     ``databases`` are what definitions name; ``secret_hosts`` says for some secrets which hosts they may be sent to.
     ``mail`` is the server that mail goes through, ``files_dirs`` are the folders that files may be written into.
-    ``purse`` pays for models, ``rates`` and ``breakers`` say when they are asked, ``streams`` shows what they write.
+    ``purse`` pays for models, ``rates`` and ``breakers`` say when they are asked, ``streams`` shows what they write,
+    ``guard`` checks it.
     """
 
     http: httpx.AsyncClient
@@ -73,6 +75,7 @@ class Dependencies:
     rates: Rates = field(default_factory=Rates)
     breakers: Breakers = field(default_factory=Breakers)
     streams: Streams = field(default_factory=Streams)
+    guard: Guard = field(default_factory=lambda: Guard(BUILT_IN, {}, {}))
 
     @property
     def context(self) -> ExtensionContext:
@@ -94,7 +97,7 @@ def all_activities(deps: Dependencies) -> list[Callable[..., Awaitable[Any]]]:
         node_activity(EMBED, EmbedConfig, embed.handler(desk), blobs),
         quick_activity(FORMAT, FormatConfig, format_.handle, blobs),
         node_activity(HTTP_REQUEST, HttpRequestConfig, http, blobs),
-        node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(desk), blobs),
+        node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(desk, deps.guard), blobs),
         node_activity(SAVE_TO_FILE, SaveToFileConfig, save_to_file.handler(deps.files_dirs), blobs),
         node_activity(SEND_EMAIL, SendEmailConfig, send_email.handler(deps.mail), blobs),
         quick_activity(TRANSFORM, TransformConfig, transform.handle, blobs),

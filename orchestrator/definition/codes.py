@@ -52,6 +52,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF054": "a reference to an output field that the node does not have",
         "DEF055": "a reference to what is not always there by then, without a guard",
         "DEF056": "a node refers to its own output",
+        "DEF057": "a block is not there, or cannot be used",
+        "DEF058": "a block contains itself",
         "DEF060": "a JSON Schema cannot be used",
         "DEF061": "an input's default does not fit its own schema",
         "DEF062": "an output has no `value`",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator.definition.blocks import FOLDER, folder_stamp
 from orchestrator.definition.loader import load_file
 from orchestrator.definition.model import NAME, VERSION, Definition
 from orchestrator.definition.words import did_you_mean, listed
@@ -35,7 +36,12 @@ class Library:
 
     def __init__(self, folder: Path | str) -> None:
         self._folder = Path(folder)
-        self._loaded: dict[Path, tuple[tuple[int, int, int], Definition]] = {}
+        self._loaded: dict[Path, tuple[tuple[object, ...], Definition]] = {}
+
+    @property
+    def blocks(self) -> Path:
+        """The folder with the files of the blocks that its definitions use."""
+        return self._folder / FOLDER
 
     def entries(self) -> tuple[Entry, ...]:
         """The files whose names are those of definitions, sorted."""
@@ -108,7 +114,7 @@ class Library:
             status = entry.file.stat()
         except OSError as error:
             raise DefinitionNotFoundError(f"cannot read {entry.file}: {error.strerror or error}") from error
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino, folder_stamp(self.blocks))
         known = self._loaded.get(entry.file)
         if known is not None and known[0] == stamp:
             return known[1]

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from pydantic_core import to_json
 
+from orchestrator.definition.blocks import FOLDER, fill_blocks
 from orchestrator.definition.json_reader import read_json
 from orchestrator.definition.model import Definition
 from orchestrator.definition.reading import MOST_ROWS, read_draft
@@ -23,7 +24,7 @@ MOST_JSON_BYTES: Final = 500_000
 
 
 def load_file(path: Path | str) -> Definition:
-    """The definition in a file; ``.json`` is read as JSON, anything else as YAML.
+    """The definition in a file; ``.json`` is read as JSON, anything else as YAML. Its blocks are in a folder beside it.
 
     Raises:
         DefinitionNotFoundError: There is no such file, or it cannot be read.
@@ -35,11 +36,16 @@ def load_file(path: Path | str) -> Definition:
             text = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise DefinitionNotFoundError(f"cannot read {file}: {error.strerror or error}") from error
-    return load_text(text, filename=file.name)
+    return load_text(text, filename=file.name, blocks=file.parent / FOLDER)
 
 
-def load_text(text: str | bytes, *, filename: str | None = None) -> Definition:
+def load_text(text: str | bytes, *, filename: str | None = None, blocks: Path | None = None) -> Definition:
     """The definition in a text: JSON when the file's name says so, or, without a name, when it begins with ``{``.
+
+    Args:
+        text: The text.
+        filename: The name of the file that it comes from.
+        blocks: The folder with the files of blocks; without it there are only those of the definition.
 
     Raises:
         DefinitionError: The text cannot be read, or the definition breaks rules.
@@ -52,21 +58,27 @@ def load_text(text: str | bytes, *, filename: str | None = None) -> Definition:
         line = text[: error.start].count(b"\n") + 1 if isinstance(text, bytes) else 1
         refuse("DEF001", "The text is not UTF-8", (line, 1))
     is_json = filename.endswith(".json") if filename else plain.lstrip().startswith("{")
-    return _checked(read_json(plain) if is_json else read_yaml(plain))
+    return _checked(read_json(plain) if is_json else read_yaml(plain), blocks)
 
 
-def load_mapping(data: Mapping[str, Any]) -> Definition:
+def load_mapping(data: Mapping[str, Any], *, blocks: Path | None = None) -> Definition:
     """The definition that a mapping of JSON values is.
+
+    Args:
+        data: The mapping.
+        blocks: The folder with the files of blocks; without it there are only those of the definition.
 
     Raises:
         DefinitionError: The definition breaks rules.
     """
-    return _checked(check_values(data))
+    return _checked(check_values(data), blocks)
 
 
-def _checked(source: Source) -> Definition:
-    _check_size(source)
+def _checked(written: Source, blocks: Path | None) -> Definition:
+    _check_size(written)
+    source, found = fill_blocks(written, blocks)
     draft, issues = read_draft(source)
+    issues.extend(found)
     issues.extend(broken_rules(draft))
     issues.extend(taint_refusals(draft))
     if not issues:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StrictStr
 
+from orchestrator.definition.blocks import BLOCK_NAME
 from orchestrator.definition.source import Source
 from orchestrator.graph.plan import Reducer
 from orchestrator.node_types.aliases import canonical
@@ -159,6 +160,8 @@ class Definition(_Model):
     """For the nodes that do not say otherwise."""
     finally_: list[StrictStr] = Field(default=[], alias="finally")
     """Nodes that run one after the other when the rest is over, however it ended."""
+    blocks: dict[Annotated[StrictStr, Field(pattern=BLOCK_NAME)], StrictStr] = {}
+    """Name, or ``name@1.2.0``: text that templates put in with ``{{ block("name") }}``."""
     outputs: dict[NodeName, Any] = {}
     """Name: template; or `{value: template, type: …}` with any keywords of JSON Schema beside `value`."""
 

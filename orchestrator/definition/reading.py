@@ -40,6 +40,7 @@ _STAND_INS: dict[type[BaseModel], dict[str, Any]] = {
 _NAME_RULES = {
     "name": "lower-case letters, digits and dashes, at most 100, beginning with a letter or digit",
     "version": "three numbers, such as 1.2.0",
+    "block": "`name` or `name@1.2.0`, the name in lower-case letters, digits and dashes",
     "id": "letters, digits and underscores, at most 100, beginning with a letter",
 }
 
@@ -195,7 +196,7 @@ class _Reader(Generic[_Model]):
             hint = comes_later(name) or did_you_mean(name, _siblings(path, self._whole), most=0)
         elif problem["loc"] and problem["loc"][-1] == "[key]":
             code, message = "DEF013", f"`{name}` is not a usable name"
-            hint = f"Use {_NAME_RULES['id']}."
+            hint = f"Use {_NAME_RULES['block' if path[0] == 'blocks' else 'id']}."
         elif problem["type"] == "string_pattern_mismatch" and name in _NAME_RULES:
             code, message = "DEF013", f"`{name}` is not well formed"
             hint = f"Use {_NAME_RULES[name]}."

@@ -5,6 +5,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from orchestrator.node_types.base import ConfigModel, NodeType, Text
+from orchestrator.node_types.trust import Trust
+from orchestrator.safety import SafetySettings
 
 
 class ChatMessage(ConfigModel):
@@ -33,6 +35,9 @@ class ModelInvokeConfig(ConfigModel):
     answer: dict[str, Any] | None = None
     """JSON Schema of the answer: what fits it is in ``value``."""
 
+    safety: SafetySettings | None = None
+    """What is done about what safety checks find; beneath it is what the definition says."""
+
     @model_validator(mode="after")
     def _prompt_or_messages(self) -> Self:
         if (self.prompt is None) == (self.messages is None):
@@ -45,7 +50,10 @@ MODEL_INVOKE = NodeType(
     summary="Asks a language model and gives its text.",
     tier="work",
     config=ModelInvokeConfig,
-    outputs=("text", "value", "model", "provider", "simulated", "finish_reason", "declined"),
+    outputs=("text", "value", "model", "provider", "simulated", "finish_reason", "declined", "findings"),
     timeout=120.0,
     pays=True,
+    trust=Trust(
+        clean=("model", "provider", "simulated", "finish_reason", "declined", "findings"), fits={"value": "answer"}
+    ),
 )

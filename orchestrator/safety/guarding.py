@@ -26,6 +26,12 @@ class Guard:
         self._checks = checks
         self._least: Mapping[Side, Mapping[str, Action]] = {"prompt": prompt, "answer": answer}
 
+    def may_change(self, side: Side, said: SafetySettings | None) -> bool:
+        """Whether a check may take something out of a text, or refuse it for more than its size."""
+        wanted = (said or SafetySettings()).prompt if side == "prompt" else (said or SafetySettings()).answer
+        actions = chosen(self._checks, wanted, self._least[side])
+        return any(action in ("mask", "refuse") for name, action in actions.items() if name != "size")
+
     def inspect(self, side: Side, texts: Mapping[str, str], said: SafetySettings | None) -> Checked:
         """The texts as they may be used, and what was found in them. Call it in a thread: long texts take a while.
 

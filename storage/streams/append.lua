@@ -7,6 +7,11 @@ local text, ending, keep, most = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(A
 local trimmed_to = 0.75
 local stream = node .. '#' .. visit
 
+-- Redis lets the records expire before the rest.
+if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'size', 0)
+end
+
 local head = redis.call('HGET', KEYS[2], stream)
 if not head then
   return 0

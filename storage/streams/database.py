@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Row, bindparam, cast, delete, func, select, tuple_, update
+from sqlalchemy import JSON, BigInteger, ColumnElement, Row, bindparam, cast, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -100,18 +100,27 @@ class DatabaseLog:
         now = datetime.now(UTC)
         old = now - timedelta(seconds=self._keeping.seconds)
         older = now - timedelta(seconds=2 * self._keeping.seconds)
+        stale = _RUNS.at < old
+        async with self._storage.reading() as connection:
+            # With nothing but what was superseded a run has no size, and is left for later.
+            found = select(_RUNS.run).where(stale, (_RUNS.size > 0) | (_RUNS.at < older))
+            runs = (await connection.execute(found)).scalars().all()
+        # One by one, so that nobody who writes for another run waits for it.
+        return sum([await self._drop(run, stale, older) for run in runs])
+
+    async def _drop(self, run: str, stale: ColumnElement[bool], older: datetime) -> int:
+        """Drop the text of a run; and, where it is ``older``, all that is known of it."""
         async with self._storage.writing() as connection:
-            stale = select(_RUNS.run).where(_RUNS.at < old, _RUNS.size > 0).with_for_update(skip_locked=True)
-            runs = (await connection.execute(stale)).scalars().all()
-            gone = 0
-            for run in runs:
-                gone += (await connection.execute(delete(STREAM_RECORDS).where(_RECORDS.run == run))).rowcount
-                await connection.execute(update(STREAM_RUNS).where(_RUNS.run == run).values(size=0))
-            stale = select(_RUNS.run).where(_RUNS.at < older).with_for_update(skip_locked=True)
-            for run in (await connection.execute(stale)).scalars().all():
-                for table in (STREAM_RECORDS, STREAMS, STREAM_RUNS):
+            locked = select(_RUNS.at < older).where(_RUNS.run == run, stale).with_for_update()
+            forgotten = (await connection.execute(locked)).scalar()
+            if forgotten is None:
+                return 0
+            gone = (await connection.execute(delete(STREAM_RECORDS).where(_RECORDS.run == run))).rowcount
+            await connection.execute(update(STREAM_RUNS).where(_RUNS.run == run).values(size=0))
+            if forgotten:
+                for table in (STREAMS, STREAM_RUNS):
                     await connection.execute(delete(table).where(table.c.run == run))
-        return gone
+            return gone
 
     async def close(self) -> None:
         """Ask no more for what is new."""

@@ -4,6 +4,11 @@
 local node, visit, rank, now, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local stream = node .. '#' .. visit
 
+-- Redis lets the records expire before the rest.
+if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'size', 0)
+end
+
 -- A run whose text was trimmed, or a log that was lost, begins again beyond any id that somebody may have.
 if redis.call('HSETNX', KEYS[1], 'begun', now) == 1 then
   redis.call('HSET', KEYS[1], 'last', now, 'size', 0)

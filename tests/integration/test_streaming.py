@@ -280,15 +280,21 @@ async def test_a_slow_log_holds_a_node_up_no_longer_than_promised(
     assert texts(await ends(log, run)) == {("answer", 1): TEXT}
 
 
-async def test_what_the_log_does_not_take_keeps_nobody_else_from_it(streams: Streams, log: Troubled) -> None:
+async def test_what_the_log_does_not_take_keeps_nobody_else_from_it(
+    streams: Streams, log: Troubled, caplog: pytest.LogCaptureFixture
+) -> None:
     run = a_run()
     log.poison = "poison"
-    await asyncio.gather(
-        attempt(lambda: say(streams, call(run, "poison"), between_s=0.02)),
-        attempt(lambda: say(streams, call(run), between_s=0.02)),
-    )
+    with caplog.at_level(logging.WARNING, "activities.streaming"):
+        await asyncio.gather(
+            attempt(lambda: say(streams, call(run, "poison"), WORDS * 30, between_s=0.02)),
+            attempt(lambda: say(streams, call(run), WORDS * 20, between_s=0.02)),
+        )
 
-    assert texts(await ends(log, run)) == {("answer", 1): TEXT}
+    assert texts(await ends(log, run)) == {("answer", 1): TEXT * 20}
+    # Once it is clear whose fault it is, the others are held up no longer.
+    assert len(log.batches) > 15
+    assert caplog.messages[-1] == "the text of poison cannot be shown: refused"
 
 
 async def test_a_text_too_long_to_wait_is_given_up_and_says_so(

@@ -352,6 +352,20 @@ async def test_what_nobody_writes_to_any_more_is_trimmed_by_age(place: Place) ->
         assert [type(record) for record in await all_of(log, run, after=records[-1].id)] == [Lost, Delta]
 
 
+async def test_what_was_trimmed_by_age_no_longer_counts_by_size(place: Place) -> None:
+    run = a_run()
+    async with place.log(Keeping(seconds=0.5, run_bytes=1_000)) as log:
+        await (await a_writer(log, run, "old")).add("x" * 900, "stop")
+        await asyncio.sleep(0.6)
+        await log.trim()
+        await (await a_writer(log, run, "old", rank=2)).add("y" * 300, "stop")
+        await (await a_writer(log, run)).add("z" * 300, "stop")
+
+        transcript = Transcript()
+        assert texts(await all_of(log, run), transcript) == {("old", 1): "y" * 300, ANSWER: "z" * 300}
+        assert transcript["old", 1].whole
+
+
 async def test_a_reader_from_whom_it_is_trimmed_meanwhile_is_told(place: Place) -> None:
     run = a_run()
     async with place.log(Keeping(run_bytes=1_000)) as log:

@@ -23,7 +23,7 @@ from activities.model_invoke import handler
 from activities.providers.simulated import Simulated
 from activities.secrets import NamedSecrets
 from activities.spending import Purse
-from orchestrator import models
+from orchestrator import models, safety
 from orchestrator.definition.loader import load_mapping
 from orchestrator.errors import DefinitionError, RequestError, SettingsError
 from orchestrator.models import find_model
@@ -31,6 +31,7 @@ from orchestrator.node_types import BUILT_IN
 from orchestrator.node_types.base import NodeType
 from orchestrator.node_types.installed import NodeTypes
 from orchestrator.node_types.model_invoke import ModelInvokeConfig
+from orchestrator.safety import Guard
 from tests.unit.loopback import call
 
 GOOD = """
@@ -251,7 +252,8 @@ async def test_a_provider_answers_for_the_models_with_its_name(install: Install,
     install({PROVIDERS: {"parrot": "parrot"}})
     models.provider_names.cache_clear()
     try:
-        handle = handler(Desk({"simulated": Simulated(), **extension_providers(context)}, Purse()))
+        desk = Desk({"simulated": Simulated(), **extension_providers(context)}, Purse())
+        handle = handler(desk, Guard(safety.BUILT_IN, {}, {}))
         config = ModelInvokeConfig(model="parrot/grey", prompt="Hello")
         output = await ActivityEnvironment().run(handle, config, call("ModelInvoke", {}))
     finally:

@@ -1,13 +1,17 @@
 """ModelInvoke through its activity, with the simulated provider and with a real endpoint on loopback."""
 
 import json
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.providers.base import ChatReply, ChatRequest
 from activities.providers.openai_compatible import OpenAICompatible
 from activities.providers.simulated import Simulated
+from orchestrator.errors import ProviderUnavailableError
 from tests.unit.loopback import Answer, call, perform, web
 from tests.unit.test_providers import COMPLETION
 
@@ -25,6 +29,7 @@ async def test_a_simulated_model_answers_and_says_that_it_is_one() -> None:
         "finish_reason": "stop",
         "value": None,
         "declined": [],
+        "findings": [],
     }
     assert output.usage is not None
     assert (output.usage.calls, output.usage.cost_usd) == (1, None)
@@ -73,3 +78,118 @@ async def test_a_question_that_makes_no_sense_is_refused(config: dict[str, Any],
     with pytest.raises(ApplicationError) as caught:
         await perform(call("ModelInvoke", config))
     assert (caught.value.type, caught.value.non_retryable) == (code, True)
+
+
+class Telling:
+    """A provider that gives the answers it was told to, in order, and remembers what it was asked."""
+
+    name = "openai"
+
+    def __init__(self, *answers: str, finish_reason: Any = "stop") -> None:
+        self.answers = list(answers)
+        self.finish_reason = finish_reason
+        self.asked: list[ChatRequest] = []
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        self.asked.append(request)
+        return ChatReply(
+            text=self.answers.pop(0),
+            model=request.model,
+            finish_reason=self.finish_reason,
+            input_tokens=10,
+            output_tokens=4,
+        )
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        reply = await self.complete(request)
+        for word in re.findall(r"\S+\s*", reply.text):
+            yield word
+        yield reply
+
+
+SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+
+
+async def test_an_answer_that_fits_its_schema_is_given_as_a_value() -> None:
+    provider = Telling('```json\n{"age": 7}\n```')
+    output = await perform(
+        call("ModelInvoke", {"model": "openai/x", "prompt": "Hi", "answer": SCHEMA}), chat={"openai": provider}
+    )
+    assert output.output["value"] == {"age": 7}
+    assert provider.asked[0].schema == SCHEMA
+
+
+async def test_an_answer_that_does_not_fit_is_sent_back_once_and_both_calls_count() -> None:
+    provider = Telling('{"age": "seven"}', '{"age": 7}')
+    output = await perform(
+        call("ModelInvoke", {"model": "openai/x", "prompt": "Hi", "answer": SCHEMA}), chat={"openai": provider}
+    )
+    assert output.output["value"] == {"age": 7}
+    assert [turn.role for turn in provider.asked[1].turns] == ["user", "assistant", "user"]
+    assert output.usage is not None
+    assert (output.usage.calls, output.usage.input_tokens) == (2, 20)
+
+
+async def test_a_second_answer_that_does_not_fit_is_one_error_with_what_was_said() -> None:
+    provider = Telling("seven", "seven again")
+    with pytest.raises(ApplicationError) as caught:
+        await perform(
+            call("ModelInvoke", {"model": "openai/x", "prompt": "Hi", "answer": SCHEMA}), chat={"openai": provider}
+        )
+    assert (caught.value.type, caught.value.non_retryable) == ("OUTPUT_INVALID", True)
+    assert caught.value.details[0]["text"] == "seven again"
+    assert caught.value.details[0]["first_text"] == "seven"
+
+
+async def test_what_a_check_masks_never_reaches_the_model_and_is_recorded_without_the_secret() -> None:
+    provider = Telling("Fine.")
+    config = {"model": "openai/x", "prompt": "My mail is ada@example.org", "safety": {"prompt": {"personal": "mask"}}}
+    output = await perform(call("ModelInvoke", config), chat={"openai": provider})
+
+    assert "ada@example.org" not in provider.asked[0].turns[0].content
+    [finding] = output.output["findings"]
+    assert (finding["check"], finding["action"], finding["where"]) == ("personal", "mask", "prompt")
+    assert "ada" not in str(finding)
+
+
+async def test_what_a_check_refuses_is_not_asked_and_not_paid_for() -> None:
+    provider = Telling("Fine.")
+    config = {"model": "openai/x", "prompt": "mail ada@example.org", "safety": {"prompt": {"personal": "refuse"}}}
+    with pytest.raises(ApplicationError) as caught:
+        await perform(call("ModelInvoke", config), chat={"openai": provider})
+
+    assert (caught.value.type, caught.value.non_retryable, provider.asked) == ("TEXT_REFUSED", True, [])
+    assert "ada" not in str(caught.value)
+
+
+async def test_what_a_check_takes_out_of_an_answer_is_not_in_the_output() -> None:
+    provider = Telling("Write to ada@example.org")
+    config = {"model": "openai/x", "prompt": "Hi", "stream": True, "safety": {"answer": {"personal": "mask"}}}
+    output = await perform(call("ModelInvoke", config), chat={"openai": provider})
+
+    assert "ada@example.org" not in output.output["text"]
+    assert output.output["findings"][0]["where"] == "the answer"
+
+
+async def test_an_answer_that_was_filtered_out_is_one_error() -> None:
+    provider = Telling("", finish_reason="content_filter")
+    with pytest.raises(ApplicationError) as caught:
+        await perform(call("ModelInvoke", {"model": "openai/x", "prompt": "Hi"}), chat={"openai": provider})
+
+    assert (caught.value.type, caught.value.non_retryable) == ("CONTENT_FILTERED", True)
+
+
+async def test_a_fallback_is_named_in_the_output() -> None:
+    class Down(Telling):
+        name = "anthropic"
+
+        async def complete(self, request: ChatRequest) -> ChatReply:
+            raise ProviderUnavailableError(f"{request.model} is down")
+
+    config = {"model": "anthropic/a", "fallback": ["openai/b"], "prompt": "Hi"}
+    output = await perform(call("ModelInvoke", config), chat={"openai": Telling("Hello"), "anthropic": Down()})
+
+    assert (output.output["text"], output.output["model"], output.output["provider"]) == ("Hello", "b", "openai")
+    assert output.output["declined"] == [
+        {"model": "anthropic/a", "code": "PROVIDER_UNAVAILABLE", "message": "a is down"}
+    ]

@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**headers, "connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
 
