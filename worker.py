@@ -21,6 +21,7 @@ from activities import Dependencies, all_activities
 from activities.asking import Rates, read_rates
 from activities.blobs import blob_store
 from activities.budgets import read_budgets
+from activities.caching import Cache
 from activities.databases import Databases
 from activities.extensions import extension_providers, not_installed
 from activities.look_at_run import LookAtRun
@@ -85,11 +86,15 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
         open_parts.push_async_callback(purse.close)
         streams = Streams(partial(token_log, settings), flush_s=settings.stream_flush_ms / 1_000)
         open_parts.push_async_callback(streams.close)
+        blobs = blob_store(settings)
+        cache = Cache(blobs, settings.storage_address)
+        open_parts.push_async_callback(cache.close)
         http = await open_parts.enter_async_context(web_client(settings.http_allow_private))
         dependencies = Dependencies(
             http=http,
             chat=chat,
-            blobs=blob_store(settings),
+            blobs=blobs,
+            cache=cache,
             http_max_bytes=settings.http_max_response_bytes,
             secrets=secrets,
             databases=databases,

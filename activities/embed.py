@@ -1,6 +1,7 @@
 """Performs Embed."""
 
 from activities.asking import Desk
+from activities.caching import Cache
 from activities.runtime import Handler
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.node_types.embed import EmbedConfig
@@ -8,14 +9,19 @@ from orchestrator.node_types.embed import EmbedConfig
 __all__ = ["handler"]
 
 
-def handler(desk: Desk) -> Handler[EmbedConfig]:
+def handler(desk: Desk, cache: Cache) -> Handler[EmbedConfig]:
     """Has a model turn texts into vectors.
 
     Args:
         desk: Where models are asked.
+        cache: Keeps what they answered.
     """
 
     async def handle(config: EmbedConfig, call: NodeCall) -> NodeOutput:
+        output, _ = await cache.through(call, config.model_dump(mode="json"), lambda: embed(config, call))
+        return output
+
+    async def embed(config: EmbedConfig, call: NodeCall) -> NodeOutput:
         asking = desk.asking(call)
         texts = config.texts if config.text is None else (config.text,)
         reply, provider = await asking.embed(config.model, texts or (), config.dimensions)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from activities.asking import Asking, Desk, Served
+from activities.caching import Cache
 from activities.prompts.structured import ask_structured
 from activities.providers.base import ChatReply, ChatRequest, Turn
 from activities.runtime import Handler
@@ -18,16 +19,22 @@ from orchestrator.safety import Finding, Guard
 __all__ = ["handler"]
 
 
-def handler(desk: Desk, guard: Guard) -> Handler[ModelInvokeConfig]:
+def handler(desk: Desk, guard: Guard, cache: Cache) -> Handler[ModelInvokeConfig]:
     """Asks the model, or a fallback of it, with what goes to it and what comes from it checked.
 
     Args:
         desk: Where models are asked.
         guard: Checks texts.
+        cache: Keeps what models answered.
     """
 
     async def handle(config: ModelInvokeConfig, call: NodeCall) -> NodeOutput:
-        return await _Visit(desk, guard, config, call).perform()
+        question = [config.model_dump(mode="json"), guard.least]
+        output, kept = await cache.through(call, question, lambda: _Visit(desk, guard, config, call).perform())
+        if kept and config.stream:
+            async with desk.streams.writing(call) as sink:
+                await sink.write(output.output["text"])
+        return output.model_copy(update={"output": {**output.output, "cached": kept}})
 
     return handle
 

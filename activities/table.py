@@ -21,6 +21,7 @@ from activities import (
 from activities import format as format_
 from activities.asking import Breakers, Desk, Rates
 from activities.blobs import BlobStore
+from activities.caching import Cache
 from activities.databases import Databases
 from activities.extending import ExtensionContext
 from activities.extensions import extension_activities, extension_settings
@@ -59,7 +60,7 @@ class Dependencies:
     ``databases`` are what definitions name; ``secret_hosts`` says for some secrets which hosts they may be sent to.
     ``mail`` is the server that mail goes through, ``files_dirs`` are the folders that files may be written into.
     ``purse`` pays for models, ``rates`` and ``breakers`` say when they are asked, ``streams`` shows what they write,
-    ``guard`` checks it.
+    ``guard`` checks it, and ``cache`` keeps it for a while.
     """
 
     http: httpx.AsyncClient
@@ -75,6 +76,7 @@ class Dependencies:
     rates: Rates = field(default_factory=Rates)
     breakers: Breakers = field(default_factory=Breakers)
     streams: Streams = field(default_factory=Streams)
+    cache: Cache | None = None
     guard: Guard = field(default_factory=lambda: Guard(BUILT_IN, {}, {}))
 
     @property
@@ -89,15 +91,16 @@ def all_activities(deps: Dependencies) -> list[Callable[..., Awaitable[Any]]]:
     http = http_request.handler(
         deps.http, max_bytes=deps.http_max_bytes, secrets=deps.secrets, secret_hosts=deps.secret_hosts
     )
+    cache = deps.cache or Cache(blobs)
     desk = Desk(deps.chat, deps.purse, deps.breakers, deps.rates, deps.streams)
     return [
         quick_activity(DATA_INPUT, DataInputConfig, data_input.handle, blobs),
         node_activity(DATABASE_INSERT, DatabaseInsertConfig, database_insert.handler(deps.databases), blobs),
         node_activity(DATABASE_QUERY, DatabaseQueryConfig, database_query.handler(deps.databases), blobs),
-        node_activity(EMBED, EmbedConfig, embed.handler(desk), blobs),
+        node_activity(EMBED, EmbedConfig, embed.handler(desk, cache), blobs),
         quick_activity(FORMAT, FormatConfig, format_.handle, blobs),
         node_activity(HTTP_REQUEST, HttpRequestConfig, http, blobs),
-        node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(desk, deps.guard), blobs),
+        node_activity(MODEL_INVOKE, ModelInvokeConfig, model_invoke.handler(desk, deps.guard, cache), blobs),
         node_activity(SAVE_TO_FILE, SaveToFileConfig, save_to_file.handler(deps.files_dirs), blobs),
         node_activity(SEND_EMAIL, SendEmailConfig, send_email.handler(deps.mail), blobs),
         quick_activity(TRANSFORM, TransformConfig, transform.handle, blobs),

@@ -246,6 +246,7 @@ def _node(
         retry=_retry(node, definition, kind),
         write={channel: collect(value) for channel, value in node.write.items()},
         pays=kind.pays,
+        cache=node.cache,
         keep_visits=node.id in keep_visits,
     )
 
@@ -253,10 +254,10 @@ def _node(
 def _careful(node: NodeModel, definition: Definition, kind: NodeType) -> dict[str, Any]:
     """A node's config; where its type takes safety settings, with those of the definition beneath its own."""
     common = definition.safety.model_dump(exclude={"taint"}, exclude_defaults=True)
-    if not common or "safety" not in kind.config.model_fields:
+    own: Any = node.config.get("safety") or {}
+    if not common or "safety" not in kind.config.model_fields or not isinstance(own, dict):
         return node.config
-    own = SafetySettings.model_validate(node.config.get("safety") or {})
-    merged = own.over(SafetySettings.model_validate(common))
+    merged = SafetySettings.model_validate(own).over(SafetySettings.model_validate(common))
     return {**node.config, "safety": merged.model_dump(exclude_defaults=True)}
 
 

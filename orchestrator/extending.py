@@ -11,10 +11,15 @@ from orchestrator.errors import (
 )
 from orchestrator.graph.plan import Retry
 from orchestrator.node_types.base import ConfigModel, Duration, NodeType, Text, Verbatim
+from orchestrator.node_types.trust import Trust
+from orchestrator.safety import Action, Check, Match
 
 __all__ = [
+    "Action",
+    "Check",
     "ConfigModel",
     "Duration",
+    "Match",
     "NodeCall",
     "NodeError",
     "NodeOutput",
@@ -26,6 +31,7 @@ __all__ = [
     "ProviderUnavailableError",
     "Retry",
     "Text",
+    "Trust",
     "Usage",
     "Verbatim",
 ]

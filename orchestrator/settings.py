@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     activity_pollers_maximum: int = Field(default=20, ge=1, le=100)
     """Most of them; between the two the worker follows the load."""
     max_cached_workflows: int = Field(default=1_000, ge=8, le=100_000)
-    """Runs a worker keeps in memory, so that their next step needs no replay; four times the steps at a time at least."""
+    """Runs a worker keeps in memory, so that a next step needs no replay; four times its steps at a time or more."""
     sandboxed: bool = False
     """Runs workflows in Temporal's sandbox: slower; shows that workflow code works there. The tests do so."""
     metrics_address: ListenAddress | None = None
@@ -185,7 +185,9 @@ class Settings(BaseSettings):
     taint: Literal["refuse", "warn", "off"] = "warn"
     """What becomes at least of untrusted text that decides what an action does, whatever a definition says."""
     blob_dir: Path = Path(".orchestrator/blobs")
-    """Folder of values too large for a run's history; workers of one task queue must share it."""
+    """Folder of values too large for a run's history, or s3://bucket/prefix; workers of one task queue share it."""
+    blob_s3_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    """Address of the S3 service of such a bucket; empty means AWS's own."""
 
     @property
     def storage_address(self) -> str:
@@ -249,8 +251,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     least = _CACHED_PER_TASK * settings.max_concurrent_workflow_tasks
     if settings.max_cached_workflows < least:
         yield (
-            f"{variable_name('max_cached_workflows')} ({settings.max_cached_workflows}) is less than {_CACHED_PER_TASK} "
-            f"times {variable_name('max_concurrent_workflow_tasks')}: make it {least} or more."
+            f"{variable_name('max_cached_workflows')} ({settings.max_cached_workflows}) is less than "
+            f"{_CACHED_PER_TASK} times {variable_name('max_concurrent_workflow_tasks')}: make it {least} or more."
         )
     if settings.metrics_address is not None and settings.metrics_address == settings.health_address:
         yield f"{variable_name('metrics_address')} and {variable_name('health_address')} need a port each."

@@ -1,11 +1,13 @@
 """What is kept beside Temporal: SQLite by default, PostgreSQL in production."""
 
 from storage.accounts import Accounts, Entry, Scope
+from storage.answers import Answers
 from storage.engine import Storage, open_storage
 from storage.ledger import Booking, Cap, EntryKey, Ledger, OpenEntry, Reservation, Standing
 
 __all__ = [
     "Accounts",
+    "Answers",
     "Booking",
     "Cap",
     "Entry",

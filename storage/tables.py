@@ -18,7 +18,7 @@ from sqlalchemy import (
     func,
 )
 
-__all__ = ["ENTRIES", "METADATA", "SCOPES", "STREAMS", "STREAM_RECORDS", "STREAM_RUNS"]
+__all__ = ["ANSWERS", "ENTRIES", "METADATA", "SCOPES", "STREAMS", "STREAM_RECORDS", "STREAM_RUNS"]
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -114,3 +114,13 @@ STREAM_RECORDS: Final = Table(
     CheckConstraint("kind IN ('delta', 'superseded', 'finished')", name="kind"),
 )
 """What was written, in order. ``text`` of one that is finished is the reason; ``size`` is in bytes."""
+
+ANSWERS: Final = Table(
+    "answers",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("blob", String(100), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Index("ix_answers_until", "until"),
+)
+"""Answers of models that are kept for a while: by the hash of what was asked, the key of the blob with the answer."""

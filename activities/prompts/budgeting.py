@@ -9,7 +9,19 @@ from activities.providers.base import Turn
 from orchestrator.errors import ContextTooLongError
 from orchestrator.models import ModelInfo, known_window
 
-__all__ = ["LEFT_OUT", "TURN_TOKENS", "Cut", "Fitted", "Part", "Room", "Strategy", "Summarise", "fit", "room_of"]
+__all__ = [
+    "LEFT_OUT",
+    "TURN_TOKENS",
+    "Cut",
+    "Fitted",
+    "Part",
+    "Room",
+    "Strategy",
+    "Summarise",
+    "fit",
+    "gathered",
+    "room_of",
+]
 
 Strategy = Literal["never", "drop_oldest", "trim_middle", "summarise"]
 Summarise = Callable[[str, int], Awaitable[str]]
@@ -77,6 +89,23 @@ class Fitted:
     turns: tuple[Turn, ...]
     tokens: int
     cut: tuple[Cut, ...] = ()
+
+
+def gathered(parts: Sequence[Part]) -> list[Part]:
+    """``parts`` with those made one that stand together, are cut in the same way message by message, and matter alike.
+
+    Of a run of messages that may all be dropped, so the oldest go first, and a summary is one of all of them.
+    """
+    found: list[Part] = []
+    for part in parts:
+        last = found[-1] if found else None
+        alike = last is not None and (last.strategy, last.priority) == (part.strategy, part.priority)
+        if last is None or not alike or part.strategy not in ("drop_oldest", "summarise"):
+            found.append(part)
+            continue
+        name = f"{last.name.partition(' to ')[0]} to {part.name}"
+        found[-1] = replace(last, name=name, turns=(*last.turns, *part.turns), keep=max(last.keep, part.keep))
+    return found
 
 
 def room_of(model: ModelInfo, max_tokens: int | None) -> Room | None:

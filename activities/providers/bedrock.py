@@ -20,7 +20,7 @@ from activities.providers.bedrock_requests import asked_of
 from activities.providers.bedrock_streams import events_of
 from activities.providers.drafts import Draft
 from activities.providers.statuses import Endpoint
-from activities.providers.threads import Threads
+from activities.threads import Threads
 from orchestrator.errors import SettingsError
 
 __all__ = ["Bedrock"]

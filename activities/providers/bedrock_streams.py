@@ -6,7 +6,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-from activities.providers.threads import Threads
+from activities.threads import Threads
 
 __all__ = ["events_of"]
 

@@ -130,6 +130,8 @@ class NodeCall(Written):
 
     account: Account | None = None
     """Of a node that costs money."""
+    cache: float | None = None
+    """Seconds for which its output may be kept for the same question."""
 
     @property
     def idempotency_key(self) -> str:

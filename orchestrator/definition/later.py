@@ -12,7 +12,6 @@ LATER: Final = frozenset(
         "StreamToClient",
         "VectorSearch",
         "VectorWrite",
-        "cache",
         "priority",
     }
 )

@@ -91,6 +91,8 @@ class NodeModel(_Model):
     timeout: Duration | None = None
     total_timeout: Duration | None = None
     retry: RetryModel = RetryModel()
+    cache: Duration | None = None
+    """For how long the output is kept for the same question of the same tenant: of nodes that ask models."""
     write: dict[str, Any] = {}
     """Channel of shared state: what to write into it when the node has finished."""
     on_error: StrictStr | None = None

@@ -109,6 +109,8 @@ class PlanNode(_Frozen):
     write: dict[str, Template] = {}
     pays: bool = False
     """A visit costs money: its activity is told whose."""
+    cache: float | None = None
+    """Seconds for which its output may be kept for the same question."""
     keep_visits: bool = False
     """Somebody reads ``nodes.<id>.visits``."""
 

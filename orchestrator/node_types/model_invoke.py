@@ -50,10 +50,11 @@ MODEL_INVOKE = NodeType(
     summary="Asks a language model and gives its text.",
     tier="work",
     config=ModelInvokeConfig,
-    outputs=("text", "value", "model", "provider", "simulated", "finish_reason", "declined", "findings"),
+    outputs=("text", "value", "model", "provider", "simulated", "finish_reason", "declined", "findings", "cached"),
     timeout=120.0,
     pays=True,
     trust=Trust(
-        clean=("model", "provider", "simulated", "finish_reason", "declined", "findings"), fits={"value": "answer"}
+        clean=("model", "provider", "simulated", "finish_reason", "declined", "findings", "cached"),
+        fits={"value": "answer"},
     ),
 )

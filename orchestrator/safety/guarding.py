@@ -24,7 +24,12 @@ class Guard:
 
     def __init__(self, checks: Mapping[str, Check], prompt: Mapping[str, Action], answer: Mapping[str, Action]) -> None:
         self._checks = checks
-        self._least: Mapping[Side, Mapping[str, Action]] = {"prompt": prompt, "answer": answer}
+        self._least: Mapping[str, Mapping[str, Action]] = {"prompt": prompt, "answer": answer}
+
+    @property
+    def least(self) -> Mapping[str, Mapping[str, Action]]:
+        """What the platform asks for at least, by side."""
+        return self._least
 
     def may_change(self, side: Side, said: SafetySettings | None) -> bool:
         """Whether a check may take something out of a text, or refuse it for more than its size."""

@@ -63,6 +63,8 @@ class Visits:
         }
         if plan.retry != _USUAL_RETRY:
             call["retry"] = plan.retry.model_dump(exclude_defaults=True)
+        if plan.cache is not None:
+            call["cache"] = plan.cache
         if plan.pays:
             call["account"] = {**self._account(), "run_id": workflow.info().run_id, "try": running.tries}
         label = visit_label(path, running.visit)

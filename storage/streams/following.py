@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.errors import OrchestratorError, RequestError
+from orchestrator.errors import RequestError, StorageUnavailableError
 from storage.streams.records import Lost, Record
 
 __all__ = ["PAGE", "Following", "Page", "Source"]
@@ -63,7 +63,7 @@ class _Inbox:
 
     def __init__(self) -> None:
         self.newest = 0
-        self.problem: OrchestratorError | None = None
+        self.problem: Exception | None = None
         self._records: list[Record] = []
         self._changed = asyncio.Event()
 
@@ -75,7 +75,7 @@ class _Inbox:
             self._records.extend(records)
         self.wake()
 
-    def fail(self, problem: OrchestratorError) -> None:
+    def fail(self, problem: Exception) -> None:
         self.problem = problem
         self.wake()
 
@@ -137,11 +137,12 @@ class Following:
                     await inbox.changes()
 
     async def close(self) -> None:
-        """Ask no more; whoever still reads gets nothing more."""
+        """Ask no more."""
         if self._asking is not None:
             self._asking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._asking
+        self._fail(StorageUnavailableError("the log of streams was closed"))
 
     @contextmanager
     def _inbox(self, run: str, until: asyncio.Event | None) -> Generator[_Inbox]:
@@ -166,12 +167,15 @@ class Following:
         while self._inboxes:
             try:
                 found = await self._news()
-            except OrchestratorError as problem:
-                for inbox in [inbox for inboxes in self._inboxes.values() for inbox in inboxes]:
-                    inbox.fail(problem)
+            except Exception as problem:  # noqa: BLE001 - whatever it is, nobody may wait for ever because of it
+                self._fail(problem)
                 return
             rest = self._busy_s if found else min(rest * 1.3, self._idle_s)
             await asyncio.sleep(rest)
+
+    def _fail(self, problem: Exception) -> None:
+        for inbox in [inbox for inboxes in self._inboxes.values() for inbox in inboxes]:
+            inbox.fail(problem)
 
     async def _news(self) -> bool:
         """Ask once, and hand on what there is. Returns whether there was anything."""

@@ -135,6 +135,21 @@ async def test_a_run_that_reached_its_cap_can_be_given_more_for_the_rest_of_it(
     assert resolved.data == {"action": "retry", "by": "ada", "comment": None, "cost_usd": 1.0}
 
 
+async def test_an_answer_that_is_kept_is_paid_for_once(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web, tmp_path: Path
+) -> None:
+    storage = SecretStr(f"sqlite:///{tmp_path / 'kept.db'}")
+    async with running_worker(**paid, storage_url=storage):
+        results = [
+            await runs.run(talk(ask() | {"cache": "1h"}) | {"outputs": {"kept": "{{ nodes.ask.cached }}"}})
+            for _ in (1, 2)
+        ]
+
+    assert [result.outputs["kept"] for result in results] == [False, True]
+    assert [result.cost_usd for result in results] == [pytest.approx(COST_USD), None]
+    assert len(site.seen) == 1
+
+
 async def test_more_money_goes_with_trying_again_only(
     runs: Runs, running_worker: RunningWorker, paid: dict[str, Any]
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from storage.streams import (
     Superseded,
     TokenLog,
     Transcript,
+    database,
+    following,
+    in_redis,
     open_token_log,
 )
 from tests.integration.streaming import KINDS, Place, a_place, a_run, a_writer, all_of, texts
@@ -366,8 +370,11 @@ async def test_what_was_trimmed_by_age_no_longer_counts_by_size(place: Place) ->
         assert transcript["old", 1].whole
 
 
-async def test_a_reader_from_whom_it_is_trimmed_meanwhile_is_told(place: Place) -> None:
+async def test_a_reader_so_slow_that_what_it_wants_is_trimmed_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = a_run()
+    monkeypatch.setattr(following, "_MOST_WAITING", 5)
     async with place.log(Keeping(run_bytes=1_000)) as log:
         writer = await a_writer(log, run)
         await writer.add("Once", "stop")
@@ -376,13 +383,35 @@ async def test_a_reader_from_whom_it_is_trimmed_meanwhile_is_told(place: Place) 
         for number in range(40):
             await (await a_writer(log, run, f"n{number}")).add("x" * 100, "stop")
 
-        found = await asyncio.wait_for(anext(reading), 5)
-        # It may have been quick enough to get some of it; what it did not get, it is told of.
-        seen = [first, found]
+        seen = [first, await asyncio.wait_for(anext(reading), 5)]
+        # It may have got the next one in time; what it did not get, it is told of.
         while not isinstance(seen[-1], Lost):
             assert seen[-1].id == seen[-2].id + 1
             seen.append(await asyncio.wait_for(anext(reading), 5))
         await reading.aclose()
+
+
+async def test_a_slow_reader_of_much_misses_nothing(log: TokenLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run()
+    monkeypatch.setattr(following, "_MOST_WAITING", 5)
+    monkeypatch.setattr(database, "PAGE", 7)
+    monkeypatch.setattr(in_redis, "PAGE", 7)
+    monkeypatch.setattr(following, "PAGE", 7)
+    writer = await a_writer(log, run)
+    await writer.add("0 ")
+    seen: list[Record] = []
+    async for record in log.read(run):
+        seen.append(record)
+        if isinstance(record, Finished):
+            break
+        if len(seen) < 10:
+            for _ in range(9):
+                await writer.add(f"{len(seen)} ")
+            await asyncio.sleep(0.05)
+        elif len(seen) == 10:
+            await writer.add(ending="stop")
+
+    assert steps(seen) == [1] * (1 + 9 * 9)
 
 
 def write(place: Place, run: str, worker: int, together: Any) -> None:
@@ -425,6 +454,50 @@ def test_several_processes_write_for_one_run_while_another_reads(place: Place) -
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert steps(records) == [1] * (10 * (len(WORDS) + 1) - 1)
     assert texts(records) == {(f"w{worker}n{number}", 1): TEXT for worker in range(2) for number in range(5)}
+
+
+async def test_readers_are_told_when_the_log_goes_away_and_read_on_from_their_last_id_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run()
+    source = in_redis._Source if place.redis else database._Source  # pyright: ignore[reportPrivateUsage]
+    newer = source.newer
+
+    async def away(_self: object, _after: object) -> dict[str, list[Record]]:
+        raise StorageUnavailableError("away")
+
+    async with place.log() as log:
+        writer = await a_writer(log, run)
+        await writer.add("Once ")
+        readers = [log.read(run) for _ in range(3)]
+        (first, *_) = [await anext(reader) for reader in readers]
+        waiting = [asyncio.ensure_future(anext(reader)) for reader in readers]
+        await asyncio.sleep(0.05)
+        monkeypatch.setattr(source, "newer", away)
+        found = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        assert [str(error) for error in found] == ["away"] * 3
+
+        monkeypatch.setattr(source, "newer", newer)
+        await writer.add("upon", "stop")
+        rest = [record async for record in ended(log.read(run, after=first.id))]
+        assert [type(record) for record in rest] == [Delta, Finished]
+
+
+async def ended(records: AsyncGenerator[Record]) -> AsyncGenerator[Record]:
+    """Records up to the end of a text."""
+    async with aclosing(records):
+        async for record in records:
+            yield record
+            if isinstance(record, Finished):
+                return
+
+
+async def test_nobody_waits_for_a_log_that_was_closed(place: Place) -> None:
+    async with place.log() as log:
+        waiting = asyncio.ensure_future(anext(log.read(a_run())))
+        await asyncio.sleep(0.05)
+    with pytest.raises(StorageUnavailableError, match="was closed"):
+        await asyncio.wait_for(waiting, 5)
 
 
 async def test_where_the_log_is_away_everybody_is_told(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import orchestrator.extending
 from activities import extensions
 from activities.asking import Desk
 from activities.blobs import FolderBlobs
+from activities.caching import Cache
 from activities.extending import ExtensionContext
 from activities.extensions import extension_activities, extension_providers, extension_settings, not_installed
 from activities.model_invoke import handler
@@ -253,7 +254,7 @@ async def test_a_provider_answers_for_the_models_with_its_name(install: Install,
     models.provider_names.cache_clear()
     try:
         desk = Desk({"simulated": Simulated(), **extension_providers(context)}, Purse())
-        handle = handler(desk, Guard(safety.BUILT_IN, {}, {}))
+        handle = handler(desk, Guard(safety.BUILT_IN, {}, {}), Cache(context.blobs))
         config = ModelInvokeConfig(model="parrot/grey", prompt="Hello")
         output = await ActivityEnvironment().run(handle, config, call("ModelInvoke", {}))
     finally:

@@ -30,6 +30,7 @@ async def test_a_simulated_model_answers_and_says_that_it_is_one() -> None:
         "value": None,
         "declined": [],
         "findings": [],
+        "cached": False,
     }
     assert output.usage is not None
     assert (output.usage.calls, output.usage.cost_usd) == (1, None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.prompts.budgeting import LEFT_OUT, TURN_TOKENS, Fitted, Part, Room, Strategy, fit, room_of
+from activities.prompts.budgeting import LEFT_OUT, TURN_TOKENS, Fitted, Part, Room, Strategy, fit, gathered, room_of
 from activities.providers.base import Turn
 from orchestrator.errors import ContextTooLongError
 from orchestrator.models.info import ModelInfo, Price
@@ -181,6 +181,22 @@ async def test_an_error_says_what_was_left_when_all_was_cut() -> None:
 
     with pytest.raises(ContextTooLongError, match="450 tokens, and 416 when all that may be cut is cut"):
         await fit(parts, Room(400, 0), MODEL)
+
+
+def test_messages_that_are_cut_alike_are_one_part() -> None:
+    dropped: list[Part] = [text(f"messages[{number}]", str(number), strategy="drop_oldest") for number in range(3)]
+    parts = [
+        text("system", "s"),
+        *dropped,
+        text("messages[3]", "3", strategy="drop_oldest", priority=1),
+        text("q", "q"),
+    ]
+
+    found = gathered(parts)
+
+    assert [part.name for part in found] == ["system", "messages[0] to messages[2]", "messages[3]", "q"]
+    assert [turn.content for turn in found[1].turns] == ["0", "1", "2"]
+    assert gathered([text("a", "a", strategy="trim_middle"), text("b", "b", strategy="trim_middle")])[1].name == "b"
 
 
 def test_the_room_is_the_window_without_the_answer() -> None:

@@ -60,3 +60,13 @@ def test_a_schema_of_an_answer_that_is_none_is_refused() -> None:
     [(code, _)] = issues(model="gpt-4o-mini", answer={"type": "rock"})
 
     assert code == "DEF060"
+
+
+def test_only_what_models_answer_can_be_kept() -> None:
+    text = {"id": "say", "type": "Format", "config": {"template": "Hi"}, "cache": "1h"}
+    with pytest.raises(DefinitionError) as caught:
+        load_mapping({"name": "says", "version": "1.0.0", "nodes": [text]})
+
+    assert [(issue.code, issue.message) for issue in caught.value.issues] == [
+        ("DEF014", "`cache` keeps what models answer; a `Format` is performed each time")
+    ]

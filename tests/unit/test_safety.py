@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator import installed
+from orchestrator.compiler import compile_definition
 from orchestrator.definition.loader import load_mapping
 from orchestrator.errors import DefinitionError, SettingsError, UnsafeTextError
 from orchestrator.installed import Declared, Origin
@@ -240,3 +241,22 @@ def test_a_check_that_cannot_be_used_is_refused_by_name(
         checks()
 
     assert "package codenames 1.0" in caught.value.message
+
+
+def test_what_a_definition_says_is_pinned_beneath_what_its_nodes_say() -> None:
+    asking = {"model": "simulated", "prompt": "x"}
+    nodes = [
+        {"id": "a", "type": "ModelInvoke", "config": {**asking, "safety": {"prompt": {"personal": "flag"}}}},
+        {"id": "b", "type": "ModelInvoke", "config": asking},
+        {"id": "c", "type": "Format", "config": {"template": "x"}},
+    ]
+    edges = [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]
+    said = {"taint": "refuse", "prompt": {"personal": "mask", "secrets": "refuse"}, "max_characters": 9}
+
+    plan = compile_definition(load_mapping({"name": "a", "nodes": nodes, "edges": edges, "safety": said}))
+
+    found = [node.config.value.get("safety") for node in plan.nodes]
+    common = {"prompt": {"personal": "mask", "secrets": "refuse"}, "max_characters": 9}
+    assert found == [{**common, "prompt": {"personal": "flag", "secrets": "refuse"}}, common, None]
+    silent = compile_definition(load_mapping({"name": "a", "nodes": nodes[1:], "edges": edges[1:]}))
+    assert silent.nodes[0].config.value == asking

@@ -137,3 +137,10 @@ def test_the_example_file_can_be_used_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text(encoding="utf-8"), encoding="utf-8")
 
     assert load_settings() == load_settings(_env_file=None)
+
+
+def test_a_cache_smaller_than_the_work_is_refused_with_what_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_MAX_CACHED_WORKFLOWS", "79")
+
+    with pytest.raises(SettingsError, match=r"MAX_CACHED_WORKFLOWS \(79\) is less than 4 times .*: make it 80 or more"):
+        load_settings()

@@ -1,0 +1,1 @@
+"""The contract of the model providers, over the wire."""

@@ -88,24 +88,28 @@ async def saying(answer: bytes, *, hold: bool = False) -> AsyncGenerator[Line]:
 @asynccontextmanager
 async def _served(talk: Talk) -> AsyncGenerator[str]:
     """The address of a server on this machine; what still talks at the end is cut off."""
-    talks: set[asyncio.Task[None]] = set()
+    talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await talk(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):  # that it breaks is what it is for
+        except ConnectionError:  # that it breaks is what it is for
             writer.transport.abort()
         finally:
             writer.close()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.add(asyncio.get_running_loop().create_task(meet(reader, writer)))
+        talks[asyncio.get_running_loop().create_task(meet(reader, writer))] = writer
 
     server = await asyncio.start_server(begin, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        for task in talks:
+        # What was accepted a moment ago begins only now.
+        await asyncio.sleep(0)
+        for task, writer in talks.items():
             task.cancel()
-        await asyncio.gather(*talks)
+            # A task that has not begun closes nothing.
+            writer.transport.abort()
+        await asyncio.gather(*talks, return_exceptions=True)

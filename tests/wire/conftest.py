@@ -8,7 +8,7 @@ from orchestrator.models import find_model
 from tests.wire.adapters import ADAPTERS, Adapter, Asked, OpenProvider, services
 from tests.wire.server import MissingPartError, wire_server
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 
 
 @pytest.fixture(autouse=True)

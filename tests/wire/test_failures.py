@@ -35,6 +35,9 @@ REFUSALS: list[tuple[str, type[ProviderError], float | None, bool]] = [
     ("Something forbidden", ContentFilteredError, None, False),
 ]
 SHORT_S = 0.5
+"""For what never comes."""
+LONG_S = 20.0
+"""For what comes, on a machine that has much else to do."""
 
 
 def ask(text: str) -> ChatRequest:
@@ -46,7 +49,7 @@ async def read(provider: OpenProvider, request: ChatRequest) -> list[str | ChatR
 
 
 @asynccontextmanager
-async def opened(adapter: Adapter, url: str, patience: float = SHORT_S) -> AsyncGenerator[OpenProvider]:
+async def opened(adapter: Adapter, url: str, patience: float = LONG_S) -> AsyncGenerator[OpenProvider]:
     provider = adapter.open(url, patience)
     try:
         yield provider
@@ -91,11 +94,12 @@ async def test_the_answer_of_a_model_that_was_cut_off_says_so(on_wire: OpenProvi
 
 
 async def test_slow_words_are_waited_for_as_long_as_they_come(adapter: Adapter, wire: str) -> None:
-    async with opened(adapter, wire) as provider:
+    patience = 1.0
+    async with opened(adapter, wire, patience) as provider:
         begun = asyncio.get_running_loop().time()
         *_, reply = await read(provider, ask("Speak slowly"))
 
-    assert asyncio.get_running_loop().time() - begun > SHORT_S
+    assert asyncio.get_running_loop().time() - begun > patience
     assert isinstance(reply, ChatReply)
     assert reply.text == "slow but steady words in a very long row"
 
@@ -147,7 +151,7 @@ async def test_whoever_stops_reading_hangs_up(adapter: Adapter, wire: str) -> No
         await anext(pieces)
         assert not line.hung_up.is_set()
         await pieces.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - it is a generator
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG_S):
             await line.hung_up.wait()
 
 
@@ -155,7 +159,7 @@ async def test_whoever_stops_reading_hangs_up(adapter: Adapter, wire: str) -> No
     "said", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"], ids=["nothing", "headers"]
 )
 async def test_a_provider_that_says_nothing_more_is_not_waited_for(adapter: Adapter, said: bytes) -> None:
-    async with saying(said, hold=True) as line, opened(adapter, line.url) as provider:
+    async with saying(said, hold=True) as line, opened(adapter, line.url, SHORT_S) as provider:
         for asking in (provider.complete(ask("Hi")), read(provider, ask("Hi"))):
             with pytest.raises(ProviderTimeoutError) as caught:
                 await asking
@@ -167,7 +171,7 @@ async def test_a_stream_that_falls_silent_is_not_waited_for(adapter: Adapter, wi
         await read(provider, ask("Say hello"))
         size = line.passed
 
-    async with between(wire, most=size // 2, hold=True) as line, opened(adapter, line.url) as provider:
+    async with between(wire, most=size // 2, hold=True) as line, opened(adapter, line.url, SHORT_S) as provider:
         with pytest.raises(ProviderTimeoutError) as caught:
             await read(provider, ask("Say hello"))
 

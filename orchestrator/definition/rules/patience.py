@@ -12,6 +12,7 @@ from orchestrator.node_types.base import NodeType
 
 __all__ = ["defaults_make_sense", "settings_make_sense"]
 
+_CACHED = frozenset({"ModelInvoke", "Embed"})
 _TOO_SHORT = "`total_timeout` is shorter than `timeout`, the time for one attempt"
 
 
@@ -30,6 +31,9 @@ def settings_make_sense(draft: Draft) -> Iterator[Issue]:
         path, kind = draft.node_path(index), NODE_TYPES.get(node.type)
         if kind is None:
             continue
+        if node.cache is not None and node.type not in _CACHED:
+            message = f"`cache` keeps what models answer; a `{node.type}` is performed each time"
+            yield draft.issue("DEF014", (*path, "cache"), message, "Leave it out.", key=True)
         if kind.tier == "control":
             yield from _meaningless(draft, node, path)
             continue

@@ -1,0 +1,89 @@
+"""Keeps what models answered for a while, so that the same question need not be paid for again.
+
+What is kept lies in blob storage, encrypted where that is; the storage only knows the hash of each question. Where one
+of them is away, models are simply asked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from hashlib import sha256
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from activities.blobs import BlobStore
+from orchestrator.contracts import NodeCall, NodeOutput
+from orchestrator.errors import OrchestratorError
+from storage import Answers, open_storage
+
+__all__ = ["Cache"]
+
+_log = logging.getLogger(__name__)
+
+
+class Cache:
+    """What a worker's models have answered.
+
+    Args:
+        blobs: Where the answers lie.
+        storage: Address of the database that knows which; none: nothing is kept.
+    """
+
+    def __init__(self, blobs: BlobStore, storage: str | None = None) -> None:
+        self._blobs = blobs
+        self._url = storage
+        self._stack = AsyncExitStack()
+        self._answers: Answers | None = None
+        self._opening = asyncio.Lock()
+
+    async def through(
+        self, call: NodeCall, question: Any, ask: Callable[[], Awaitable[NodeOutput]]
+    ) -> tuple[NodeOutput, bool]:
+        """The output that was kept for the same question of the same tenant, or that of asking now.
+
+        Args:
+            call: The visit; ``cache`` says for how many seconds an answer is kept, none asks always.
+            question: All that the answer depends on, as JSON.
+            ask: Asks. Its output is kept where its ``finish_reason``, if it has one, is ``stop``.
+
+        Returns:
+            The output, and whether it was kept: then it took nothing.
+        """
+        if call.cache is None or self._url is None:
+            return await ask(), False
+        tenant = None if call.account is None else call.account.tenant
+        key = sha256(to_json([call.type, tenant, question])).hexdigest()
+        found = await self._found(key)
+        if found is not None:
+            return NodeOutput(output=found), True
+        output = await ask()
+        if output.output.get("finish_reason", "stop") == "stop" and not output.output.get("simulated"):
+            await self._keep(key, output.output, call.cache)
+        return output, False
+
+    async def close(self) -> None:
+        """Closes the storage, if it was opened."""
+        self._answers = None
+        await self._stack.aclose()
+
+    async def _found(self, key: str) -> dict[str, Any] | None:
+        try:
+            blob = await (await self._index()).find(key)
+            return None if blob is None else from_json(await self._blobs.get(blob))
+        except OrchestratorError as error:
+            _log.warning("what models answered cannot be looked up, so they are asked: %s", error.message)
+            return None
+
+    async def _keep(self, key: str, output: dict[str, Any], seconds: float) -> None:
+        try:
+            await (await self._index()).keep(key, await self._blobs.put(to_json(output)), seconds)
+        except OrchestratorError as error:
+            _log.warning("what a model answered cannot be kept: %s", error.message)
+
+    async def _index(self) -> Answers:
+        async with self._opening:
+            if self._answers is None:
+                self._answers = Answers(await self._stack.enter_async_context(open_storage(self._url or "")))
+            return self._answers

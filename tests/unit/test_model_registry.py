@@ -1,0 +1,75 @@
+"""The models we know by name: who serves them, what they cost, and that none is a guess."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestrator.models import ANTHROPIC, BEDROCK, BUILT_IN_PROVIDERS, GEMINI, cost_of, find_model, known_models
+from orchestrator.models import known_window as window_of
+
+FILE = Path(__file__).parents[2] / "orchestrator/models/registry.yaml"
+MODELS = known_models()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_a_provider_a_price_and_a_window(name: str) -> None:
+    model = MODELS[name]
+
+    assert model.provider in BUILT_IN_PROVIDERS
+    assert cost_of(model)(1_000_000, 0) > 0 or model.provider == "simulated"
+    assert window_of(model) is not None or model.provider == "simulated"
+
+
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if "embed" not in model.abilities])
+def test_every_model_that_writes_has_a_limit(name: str) -> None:
+    most, window = MODELS[name].most_output, window_of(MODELS[name])
+
+    assert most is not None
+    assert window is None or most <= window
+
+
+@pytest.mark.parametrize("provider", [ANTHROPIC, GEMINI, BEDROCK])
+def test_every_provider_has_models_that_are_served_and_some_that_are_no_more(provider: str) -> None:
+    retired = {model.retired for model in MODELS.values() if model.provider == provider}
+
+    assert retired == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "dollars"),
+    [
+        ("anthropic.claude-instant-v1", BEDROCK, 0.8),
+        ("gemini-1.5-flash", GEMINI, 0.15),
+        ("claude-3-haiku-20240307", ANTHROPIC, 0.25),
+        ("claude-sonnet-5-5", ANTHROPIC, 2.0),
+        ("global.anthropic.claude-haiku-4-5-20251001-v1:0", BEDROCK, 1.0),
+        ("cohere.embed-english-v3", BEDROCK, 0.1),
+        ("amazon.titan-embed-text-v2:0", BEDROCK, 0.02),
+    ],
+)
+def test_a_million_tokens_cost_what_the_provider_says(name: str, provider: str, dollars: float) -> None:
+    model = find_model(name)
+
+    assert model.provider == provider
+    assert cost_of(model)(1_000_000, 0) == pytest.approx(dollars * 1e9)
+
+
+@pytest.mark.parametrize("region", ["us", "eu", "apac"])
+def test_the_region_in_a_name_of_bedrock_decides_its_price(region: str) -> None:
+    there = cost_of(find_model(f"bedrock/{region}.anthropic.claude-sonnet-4-5-20250929-v1:0"))
+    anywhere = cost_of(find_model("global.anthropic.claude-sonnet-4-5-20250929-v1:0"))
+
+    assert there(1_000, 1_000) > anywhere(1_000, 1_000)
+
+
+def test_a_model_asked_for_through_its_provider_is_the_same() -> None:
+    assert find_model("bedrock/anthropic.claude-instant-v1").retired
+    assert find_model("anthropic/claude-haiku-4-5").most_output == MODELS["claude-haiku-4-5"].most_output
+
+
+def test_no_model_is_listed_twice() -> None:
+    names = [line.split(": ")[0].strip().rstrip(":") for line in FILE.read_text().splitlines() if line.startswith("  ")]
+    names = [name for name in names if name and not name.startswith(("#", "{"))]
+
+    assert sorted(names) == sorted(yaml.safe_load(FILE.read_text())["models"])
