@@ -80,7 +80,7 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     if unknown := sorted(set(settings.secret_hosts) - set(secrets.names())):
         _log.warning("ORCHESTRATOR_SECRET_HOSTS bounds secrets that are not there (yet): %s", ", ".join(unknown))
     async with AsyncExitStack() as open_parts:
-        chat = await open_providers(settings, secrets, open_parts)
+        chat = open_providers(settings, secrets, open_parts)
         open_parts.push_async_callback(databases.close)
         purse = _purse(settings)
         open_parts.push_async_callback(purse.close)
@@ -108,7 +108,8 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
                 read_rates(settings.model_rates), settings.redis_url.get_secret_value() if settings.redis_url else None
             ),
         )
-        yield replace(dependencies, chat={**chat, **extension_providers(dependencies.context)})
+        # Where all is to be simulated, what packages bring is so as well.
+        yield replace(dependencies, chat={**extension_providers(dependencies.context), **chat})
 
 
 def _purse(settings: Settings) -> Purse:

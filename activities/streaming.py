@@ -15,7 +15,9 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.sealed_streams import SealedLog
 from orchestrator.contracts import NodeCall
+from orchestrator.encryption import keys_of
 from orchestrator.errors import OrchestratorError, StreamSupersededError
 from orchestrator.settings import Settings
 from storage.streams import Keeping, Piece, StreamKey, TokenLog, open_token_log
@@ -281,16 +283,19 @@ class Streams:
             await asyncio.sleep(self._trim_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load; nothing secret
 
 
-def token_log(settings: Settings) -> AbstractAsyncContextManager[TokenLog]:
-    """The log that the settings name; open while the context lasts.
+@asynccontextmanager
+async def token_log(settings: Settings) -> AsyncGenerator[TokenLog]:
+    """The log that the settings name, encrypted if they give keys; open while the context lasts.
 
     Raises:
-        SettingsError: An address cannot be used.
+        SettingsError: An address cannot be used, or a key is wrong.
         StorageUnavailableError: It cannot be reached.
     """
+    keys = keys_of(settings)
     redis = settings.redis_url.get_secret_value() if settings.redis_url else None
     keeping = Keeping(seconds=settings.stream_keep, run_bytes=settings.stream_run_bytes)
-    return open_token_log(settings.storage_address, redis, keeping)
+    async with open_token_log(settings.storage_address, redis, keeping) as log:
+        yield SealedLog(log, keys)
 
 
 async def _all_of(work: Sequence[Coroutine[Any, Any, None]]) -> None:

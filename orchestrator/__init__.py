@@ -1,3 +1,3 @@
 """A durable LLM workflow platform on Temporal: graphs in YAML, run by one generic workflow."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

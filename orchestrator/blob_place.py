@@ -8,7 +8,7 @@ from orchestrator.errors import SettingsError
 
 __all__ = ["S3Place", "s3_place"]
 
-_S3 = re.compile(r"s3:[/\\]+(?P<bucket>[^/\\]*)[/\\]?(?P<prefix>.*)", re.DOTALL)
+_S3 = re.compile(r"s3:[/\\]*(?P<bucket>[^/\\]*)[/\\]?(?P<prefix>.*)", re.DOTALL)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,500}")
 

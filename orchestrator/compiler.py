@@ -172,7 +172,7 @@ def _plan(draft: Draft, bodies: Sequence[str | None]) -> Plan:
 
 
 def definition_hash(definition: Definition) -> str:
-    """SHA-256, in hexadecimal, of what the author wrote, whatever the order of keys and the format of the file."""
+    """SHA-256, in hexadecimal, of what the author wrote, with its blocks written out, whatever the order of keys is."""
     data = definition.source.data or definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,5 +1,6 @@
 """Blobs as objects in a bucket of S3, or of what speaks as S3 does."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import boto3  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
@@ -20,6 +21,12 @@ _ATTEMPTS = 5
 _CONNECT_S = 10
 _READ_S = 60
 _NOT_THERE = frozenset({"NoSuchKey", "404"})
+_OF_OTHERS: Mapping[str, Any] = {
+    "s3": {"addressing_style": "path"},
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
+"""What services other than AWS's own understand: buckets in the path, no sums at the end; hashes are checked anyway."""
 
 
 class S3Blobs:
@@ -42,8 +49,7 @@ class S3Blobs:
             read_timeout=_READ_S,
             retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
             max_pool_connections=_AT_A_TIME,
-            # A bucket in the path is what services other than AWS's own understand.
-            s3={"addressing_style": "path"} if endpoint_url else {},
+            **(_OF_OTHERS if endpoint_url else {}),
         )
         try:
             # Its types are made at run time.

@@ -12,18 +12,22 @@ from orchestrator.models import ModelInfo, known_window
 __all__ = [
     "LEFT_OUT",
     "TURN_TOKENS",
+    "Count",
     "Cut",
     "Fitted",
     "Part",
     "Room",
     "Strategy",
     "Summarise",
+    "counting",
     "fit",
     "gathered",
     "room_of",
 ]
 
 Strategy = Literal["never", "drop_oldest", "trim_middle", "summarise"]
+Count = Callable[[str], int]
+"""How many tokens a text takes; never fewer when something is added to it."""
 Summarise = Callable[[str, int], Awaitable[str]]
 """Gives a summary of a text in at most so many tokens, and pays for it."""
 
@@ -84,7 +88,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A conversation that fits; ``tokens`` is what it takes by the model's estimate."""
+    """A conversation that fits; ``tokens`` is what it takes, as it was counted."""
 
     turns: tuple[Turn, ...]
     tokens: int
@@ -123,7 +127,22 @@ def room_of(model: ModelInfo, max_tokens: int | None) -> Room | None:
     return Room(window, min(window // 4, most, _MOST_ROOM) if max_tokens is None else max_tokens)
 
 
-async def fit(parts: Sequence[Part], room: Room | None, model: ModelInfo, summarise: Summarise | None = None) -> Fitted:
+def counting(model: ModelInfo) -> Count:
+    """How tokens are counted for the window of a model.
+
+    Money is set aside for the worst case, a token for each byte; to cut by that would leave most of a window empty. So
+    this is what is likely, and rather too much: a token for three letters of ASCII, or for two bytes of other ones. A
+    model whose entry in the registry says ``characters`` is counted so.
+    """
+    return model.estimated_tokens if model.estimate == "characters" else _likely
+
+
+def _likely(text: str) -> int:
+    plain = len(text.encode("ascii", "ignore"))
+    return -(-plain // 3) + -(-(len(text.encode("utf-8", "surrogatepass")) - plain) // 2)
+
+
+async def fit(parts: Sequence[Part], room: Room | None, count: Count, summarise: Summarise | None = None) -> Fitted:
     """The messages of all parts, in their order, cut until they fit; as they are, where they do.
 
     Parts are cut in the order of their priority, the lowest first, and of equal ones the earlier first; each only as
@@ -132,7 +151,7 @@ async def fit(parts: Sequence[Part], room: Room | None, model: ModelInfo, summar
     Args:
         parts: The conversation.
         room: What there is room for; none: everything fits.
-        model: Says how tokens are estimated.
+        count: Counts tokens, as ``counting`` of the model does.
         summarise: Asks a model for a summary; needed where a part has that strategy.
 
     Raises:
@@ -141,7 +160,7 @@ async def fit(parts: Sequence[Part], room: Room | None, model: ModelInfo, summar
     """
     if summarise is None and any(part.strategy == "summarise" for part in parts):
         raise ValueError("a part is to be summarised, and there is no `summarise`")
-    fitting = _Fitting(model, summarise)
+    fitting = _Fitting(count, summarise)
     now = list(parts)
     total = before = sum(fitting.tokens(part.turns) for part in parts)
     cuts: list[Cut] = []
@@ -156,7 +175,8 @@ async def fit(parts: Sequence[Part], room: Room | None, model: ModelInfo, summar
             now[number] = replace(part, turns=turns)
             cuts.append(Cut(part.name, part.strategy, had, has))
             total += has - had
-    if room is not None and total > room.question:
+    # Nothing at all is no question either.
+    if room is not None and (total > room.question or (total == 0 < before)):
         raise _too_long(parts, room, before, total)
     order = {part.name: number for number, part in enumerate(parts)}
     cuts.sort(key=lambda cut: order[cut.part])
@@ -164,15 +184,15 @@ async def fit(parts: Sequence[Part], room: Room | None, model: ModelInfo, summar
 
 
 class _Fitting:
-    """Cuts parts by the estimate of one model."""
+    """Cuts parts as their tokens are counted."""
 
-    def __init__(self, model: ModelInfo, summarise: Summarise | None) -> None:
-        self._model = model
+    def __init__(self, count: Count, summarise: Summarise | None) -> None:
+        self._count = count
         self._summarise = summarise
 
     def tokens(self, turns: Sequence[Turn]) -> int:
         """What messages take."""
-        return sum(self._model.estimated_tokens(turn.content) + TURN_TOKENS for turn in turns)
+        return sum(self._count(turn.content) + TURN_TOKENS for turn in turns)
 
     async def cut(self, part: Part, excess: int) -> tuple[Turn, ...]:
         """The messages of a part, with at least ``excess`` tokens less where its strategy can do that."""
@@ -196,25 +216,25 @@ class _Fitting:
 
     def _trimmed(self, turns: tuple[Turn, ...], excess: int) -> tuple[Turn, ...]:
         left = list(turns)
-        longest = sorted(range(len(left)), key=lambda at: -self._model.estimated_tokens(left[at].content))
+        longest = sorted(range(len(left)), key=lambda at: -self._count(left[at].content))
         for at in longest:
             if excess <= 0:
                 break
-            had = self._model.estimated_tokens(left[at].content)
+            had = self._count(left[at].content)
             content = self._trim(left[at].content, had - excess)
-            excess -= had - self._model.estimated_tokens(content)
+            excess -= had - self._count(content)
             left[at] = replace(left[at], content=content)
         return tuple(left)
 
     def _trim(self, text: str, most: int) -> str:
         """``text`` without its middle in at most ``most`` tokens; where that is impossible, in as few as possible."""
         shortest = LEFT_OUT.strip()
-        if self._model.estimated_tokens(shortest) >= self._model.estimated_tokens(text):
+        if self._count(shortest) >= self._count(text):
             return text
         fits, too_long = 0, len(text)
         while too_long - fits > 1:
             middle = (fits + too_long) // 2
-            if self._model.estimated_tokens(_without_middle(text, middle)) <= most:
+            if self._count(_without_middle(text, middle)) <= most:
                 fits = middle
             else:
                 too_long = middle
@@ -232,7 +252,7 @@ class _Fitting:
         summary = (await self._summarise(text, most)).strip()
         if not summary:
             return kept
-        if self._model.estimated_tokens(summary) > most:
+        if self._count(summary) > most:
             summary = self._trim(summary, most)
         role = old[0].role if len(old) == 1 else "user"
         return (Turn(role, summary), *kept)

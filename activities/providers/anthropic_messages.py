@@ -1,7 +1,7 @@
 """Anthropic's Messages API, through Anthropic's own client."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
@@ -9,17 +9,14 @@ import anthropic
 import httpx2
 from pydantic import BaseModel, Field
 
-from activities.providers.anthropic_schemas import structured
-from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason, Turn
-from activities.providers.conversation import Speaker, exchanges, plain_id, system_text
-from activities.providers.drafts import AnswerTool, Draft, answer_tool
+from activities.providers.anthropic_requests import asked_of
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason
+from activities.providers.drafts import Draft
 from activities.providers.statuses import OVERLOADED, Endpoint
 from orchestrator.errors import ProviderError
 
-__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicMessages"]
+__all__ = ["AnthropicMessages"]
 
-DEFAULT_MAX_TOKENS = 4096
-"""The most tokens to write where a request does not say. The API has to be told, and some models write no more."""
 _NEEDS_NO_KEY = "not-needed"
 _CONNECT_S = 10.0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -127,7 +124,7 @@ class AnthropicMessages:
         Raises:
             ProviderError: In the class that says whether asking again can help.
         """
-        asked, answer = _asked(request)
+        asked, answer = asked_of(request)
         try:
             # The types of the raw form are lost on the type checker.
             ask = cast("Callable[..., Awaitable[Any]]", self._client.messages.with_raw_response.create)
@@ -149,7 +146,7 @@ class AnthropicMessages:
         Raises:
             ProviderError: As ``complete``; after the first piece, ``may_have_charged`` is always set.
         """
-        asked, answer = _asked(request)
+        asked, answer = asked_of(request)
         draft = Draft(answer)
         message: _Message | None = None
         try:
@@ -238,49 +235,6 @@ class AnthropicMessages:
             may_have_charged=may_have_charged,
             details={"request_id": error.request_id} if error.request_id else None,
         )
-
-
-def _asked(request: ChatRequest) -> tuple[dict[str, Any], AnswerTool | None]:
-    """What is sent, and the tool that the answer comes by, where the schema is not one for structured output."""
-    asked: dict[str, Any] = {
-        "model": request.model,
-        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": [_message(side, turns) for side, turns in exchanges(request.turns)],
-    }
-    tools = [_tool(tool.name, tool.description, tool.parameters) for tool in request.tools]
-    schema = None if request.schema is None else structured(request.schema)
-    answer = answer_tool(request) if schema is None else None
-    if schema is not None:
-        asked["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    if answer is not None:
-        if answer.forced:
-            asked["tool_choice"] = {"type": "any"} if tools else {"type": "tool", "name": answer.name}
-        tools.append(_tool(answer.name, answer.description, answer.parameters))
-    if system := system_text(request.turns, answer.words if answer else ""):
-        asked["system"] = system
-    if tools:
-        asked["tools"] = tools
-    return asked, answer
-
-
-def _tool(name: str, description: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "description": description, "input_schema": dict(parameters)}
-
-
-def _message(side: Speaker, turns: list[Turn]) -> dict[str, Any]:
-    if len(turns) == 1 and not turns[0].tool_calls and turns[0].role != "tool":
-        return {"role": side, "content": turns[0].content}
-    return {"role": side, "content": [block for turn in turns for block in _blocks(turn)]}
-
-
-def _blocks(turn: Turn) -> Iterator[dict[str, Any]]:
-    if turn.role == "tool":
-        yield {"type": "tool_result", "tool_use_id": plain_id(turn.tool_call_id or ""), "content": turn.content}
-        return
-    if turn.content:
-        yield {"type": "text", "text": turn.content}
-    for call in turn.tool_calls:
-        yield {"type": "tool_use", "id": plain_id(call.id), "name": call.name, "input": dict(call.arguments)}
 
 
 def _taken(draft: Draft, event: _Event, message: _Message | None) -> str | None:

@@ -1,17 +1,17 @@
 """Google's Gemini API, through Google's own client."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any, cast
-from uuid import uuid4
 
 import httpx
 from google.genai import Client, errors, types
 
-from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason, ToolCall
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest
+from activities.providers.gemini_answers import Answer
 from activities.providers.gemini_refusals import Refusal
-from activities.providers.gemini_requests import contents_of, settings_of, signed_id
+from activities.providers.gemini_requests import contents_of, settings_of
 from activities.providers.statuses import Endpoint
 from orchestrator.errors import ProviderError
 
@@ -19,43 +19,11 @@ __all__ = ["Gemini"]
 
 _NEEDS_NO_KEY = "not-needed"
 _VERSION = "v1beta"
+_TEXTS_AT_ONCE = 100
+"""The most that Google takes in one request."""
 _CONNECT_S = 10.0
 _CONNECTIONS = httpx.Limits(max_connections=1_000, max_keepalive_connections=100, keepalive_expiry=5)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
-_FINISHED: Mapping[str, FinishReason] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    "CONTINUATION": "length",
-    **dict.fromkeys(
-        (
-            "SAFETY",
-            "RECITATION",
-            "LANGUAGE",
-            "BLOCKLIST",
-            "PROHIBITED_CONTENT",
-            "SPII",
-            "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT",
-            "IMAGE_RECITATION",
-            "ESCALATION",
-            "PUP_LIMITED_DISABLED",
-            "MODEL_ARMOR",
-        ),
-        "content_filter",
-    ),
-}
-_MALFORMED = frozenset(
-    {
-        "MALFORMED_FUNCTION_CALL",
-        "MALFORMED_RESPONSE",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
-        "OTHER",
-    }
-)
-"""The model went astray, and may do better when it is asked again."""
 
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
 """What Google's client comes to grief with over an answer of another form than it expects."""
@@ -106,7 +74,7 @@ class Gemini:
         Raises:
             ProviderError: In the class that says whether asking again can help.
         """
-        draft = _Draft(self._endpoint, request)
+        draft = Answer(self._endpoint, request)
         try:
             answer: types.GenerateContentResponse = await self._models.generate_content(
                 model=request.model, contents=contents_of(request), config=settings_of(request)
@@ -124,7 +92,7 @@ class Gemini:
         Raises:
             ProviderError: As ``complete``; after the first piece, ``may_have_charged`` is always set.
         """
-        draft, responses = _Draft(self._endpoint, request), list[httpx.Response]()
+        draft, responses = Answer(self._endpoint, request), list[httpx.Response]()
         try:
             answers = await self._models.generate_content_stream(
                 model=request.model, contents=contents_of(request), config=settings_of(request)
@@ -147,21 +115,32 @@ class Gemini:
         Raises:
             ProviderError: As ``complete``.
         """
-        try:
-            answer: types.EmbedContentResponse = await self._models.embed_content(
-                model=request.model,
-                # One content each: the newest models make a single vector of texts that come bare.
-                contents=[types.Content(parts=[types.Part(text=text)]) for text in request.texts],
-                config=types.EmbedContentConfig(output_dimensionality=request.dimensions),
-            )
-            vectors = tuple(tuple(found.values or ()) for found in answer.embeddings or ())
-            usage = answer.usage_metadata
-        except (errors.APIError, httpx.HTTPError, *_UNREADABLE) as error:
-            raise self._translated(error) from None
-        if len(vectors) != len(request.texts) or not all(vectors):
-            raise self._endpoint.unreadable()
-        tokens = (usage.prompt_token_count or 0) if usage else 0
-        return EmbedReply(vectors=vectors, model=request.model, input_tokens=tokens)
+        vectors: list[tuple[float, ...]] = []
+        tokens = 0
+        for start in range(0, len(request.texts), _TEXTS_AT_ONCE):
+            texts = request.texts[start : start + _TEXTS_AT_ONCE]
+            try:
+                found, taken = await self._embedded(request, texts)
+            except (errors.APIError, httpx.HTTPError, *_UNREADABLE) as error:
+                failure = self._translated(error)
+                failure.may_have_charged = failure.may_have_charged or bool(vectors)
+                raise failure from None
+            if len(found) != len(texts) or not all(found):
+                raise self._endpoint.unreadable()
+            vectors += found
+            tokens += taken
+        return EmbedReply(vectors=tuple(vectors), model=request.model, input_tokens=tokens)
+
+    async def _embedded(self, request: EmbedRequest, texts: tuple[str, ...]) -> tuple[list[tuple[float, ...]], int]:
+        answer: types.EmbedContentResponse = await self._models.embed_content(
+            model=request.model,
+            # One content each: the newest models make a single vector of texts that come bare.
+            contents=[types.Content(parts=[types.Part(text=text)]) for text in texts],
+            config=types.EmbedContentConfig(output_dimensionality=request.dimensions),
+        )
+        usage = answer.usage_metadata
+        found = [tuple(each.values or ()) for each in answer.embeddings or ()]
+        return found, (usage.prompt_token_count or 0) if usage else 0
 
     async def close(self) -> None:
         """Gives its connections back."""
@@ -232,67 +211,3 @@ async def _next(
 async def _note_response(response: httpx.Response) -> None:
     if (noted := _noted.get()) is not None:
         noted.append(response)
-
-
-class _Draft:
-    """An answer on its way in."""
-
-    def __init__(self, endpoint: Endpoint, request: ChatRequest) -> None:
-        self._endpoint = endpoint
-        self._model = request.model
-        self._asked_model = request.model
-        self._shown: list[str] = []
-        self._calls: list[ToolCall] = []
-        self._usage = types.GenerateContentResponseUsageMetadata()
-        self.begun = False
-        self.finish_reason: str | None = None
-
-    def take(self, answer: types.GenerateContentResponse) -> str:
-        """Takes a part of the answer, or all of it; the text in it.
-
-        Raises:
-            ContentFilteredError: The question is blocked.
-        """
-        self.begun = True
-        self._model = answer.model_version or self._model
-        # Each part has the figures of all until there.
-        self._usage = answer.usage_metadata or self._usage
-        if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason:
-            raise self._endpoint.filtered(f"the question is blocked ({answer.prompt_feedback.block_reason.value})")
-        if not answer.candidates:
-            return ""
-        candidate = answer.candidates[0]
-        self.finish_reason = candidate.finish_reason.value if candidate.finish_reason else self.finish_reason
-        parts = (candidate.content.parts if candidate.content else None) or []
-        for part in parts:
-            if part.function_call is not None:
-                self._calls.append(self._call(part, part.function_call))
-        text = "".join(part.text for part in parts if part.text and not part.thought)
-        if text:
-            self._shown.append(text)
-        return text
-
-    def reply(self) -> ChatReply:
-        """The whole answer."""
-        if self.finish_reason in _MALFORMED:
-            raise self._endpoint.unreadable()
-        finish_reason = _FINISHED.get(self.finish_reason or "", "stop")
-        text = "".join(self._shown)
-        if finish_reason == "content_filter" and not text:
-            raise self._endpoint.filtered(f"the answer is held back ({self.finish_reason})")
-        usage = self._usage
-        return ChatReply(
-            text=text,
-            model=self._model,
-            finish_reason="tool_calls" if self._calls and finish_reason == "stop" else finish_reason,
-            input_tokens=(usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
-            output_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
-            tool_calls=tuple(self._calls),
-        )
-
-    def _call(self, part: types.Part, call: types.FunctionCall) -> ToolCall:
-        return ToolCall(
-            id=signed_id(call.id or f"call_{uuid4().hex}", self._asked_model, part.thought_signature),
-            name=call.name or "",
-            arguments=call.args or {},
-        )

@@ -159,7 +159,7 @@ class OpenAICompatible:
                 code=_text(error.body, "code"),
                 may_have_charged=True,
             )
-        return self._endpoint.unreadable()
+        return self._endpoint.unsendable() if isinstance(error, UnicodeEncodeError) else self._endpoint.unreadable()
 
 
 def _http(timeout: float) -> httpx.AsyncClient:

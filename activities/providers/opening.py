@@ -4,32 +4,33 @@ Each adapter's module is imported when it is opened: an SDK costs up to a second
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 from dotenv import dotenv_values
 
-from activities.providers.base import ChatProvider, ChatReply, ChatRequest, EmbedReply, EmbedRequest, ModelProvider
+from activities.providers.base import ChatProvider, ModelProvider
 from activities.providers.simulated import Simulated
+from activities.providers.stand_ins import Keyless, whole
 from activities.secrets import ENV_FILE, NamedSecrets
-from orchestrator.errors import NodeError, ProviderAuthError, ProviderRejectedError
+from orchestrator.errors import NodeError, ProviderAuthError
 from orchestrator.installed import PROVIDERS, declared
 from orchestrator.models import (
     ANTHROPIC,
     BEDROCK,
-    BUILT_IN_PROVIDERS,
     GEMINI,
     OPENAI,
     SIMULATED,
     ModelInfo,
     ProviderInfo,
     added_providers,
+    provider_names,
 )
 from orchestrator.settings import Settings
 
-__all__ = ["anything_configured", "is_ready", "key_of", "keys_of_endpoints", "open_providers", "provider_for", "whole"]
+__all__ = ["anything_configured", "is_ready", "key_of", "keys_of_endpoints", "open_providers", "provider_for"]
 
 
 class _Opened(ModelProvider, Protocol):
@@ -119,7 +120,7 @@ def is_ready(name: str, settings: Settings, secrets: NamedSecrets) -> bool:
     return name == SIMULATED or any(entry.name == name for entry in declared(PROVIDERS))
 
 
-async def open_providers(
+def open_providers(
     settings: Settings, secrets: NamedSecrets, open_parts: AsyncExitStack
 ) -> Mapping[str, ModelProvider]:
     """Adapters by the names of ``orchestrator.models``: the simulated one, and each that is configured.
@@ -132,7 +133,7 @@ async def open_providers(
     """
     made: dict[str, ModelProvider] = {SIMULATED: Simulated()}
     if settings.simulate_models:
-        return dict.fromkeys((*BUILT_IN_PROVIDERS, *added_providers()), made[SIMULATED])
+        return dict.fromkeys(provider_names(), made[SIMULATED])
     for name, built_in in _BUILT_IN.items():
         if built_in.configured(settings):
             opened = built_in.open(settings)
@@ -148,7 +149,7 @@ def _endpoint(
 ) -> ModelProvider:
     key = None if endpoint.key_env is None else key_of(endpoint.key_env, secrets)
     if endpoint.key_env is not None and key is None:
-        return _Keyless(endpoint.name, endpoint.key_env)
+        return Keyless(endpoint.name, endpoint.key_env)
     from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
 
     opened = OpenAICompatible(
@@ -167,7 +168,8 @@ def _endpoint(
 def key_of(name: str, secrets: NamedSecrets) -> str | None:
     """The key called ``name``: of a variable where the name is in capitals, else of a named secret; none: not there."""
     if name.isupper():
-        return os.environ.get(name) or dotenv_values(ENV_FILE, interpolate=False).get(name) or None
+        found = os.environ.get(name) or dotenv_values(ENV_FILE, interpolate=False).get(name) or ""
+        return found.strip() or None
     try:
         return secrets.get(name)
     except NodeError:
@@ -198,70 +200,3 @@ def provider_for(providers: Mapping[str, ChatProvider], model: ModelInfo) -> Mod
         f"the model {model.name!r} needs the provider {model.provider}, which is not configured here: set {missing}",
         details={"model": model.name, "provider": model.provider},
     )
-
-
-def whole(provider: ChatProvider) -> ModelProvider:
-    """``provider`` itself where it can stream and embed; else one that does with ``complete`` what can be done so."""
-    if hasattr(provider, "stream") and hasattr(provider, "embed"):
-        return cast("ModelProvider", provider)
-    return _Completing(provider)
-
-
-class _Completing:
-    """Streams a provider that only completes in one piece, and says that it has no embeddings."""
-
-    def __init__(self, provider: ChatProvider) -> None:
-        self._provider = provider
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        return await self._provider.complete(request)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
-        own = cast(
-            "Callable[[ChatRequest], AsyncIterator[str | ChatReply]] | None", getattr(self._provider, "stream", None)
-        )
-        if own is not None:
-            async for piece in own(request):
-                yield piece
-            return
-        reply = await self._provider.complete(request)
-        if reply.text:
-            yield reply.text
-        yield reply
-
-    async def embed(self, request: EmbedRequest) -> EmbedReply:
-        own = getattr(self._provider, "embed", None)
-        if own is not None:
-            return cast("EmbedReply", await own(request))
-        raise ProviderRejectedError(
-            f"the model provider {self.name} has no embeddings: {request.model!r} was asked for some"
-        )
-
-
-class _Keyless:
-    """Stands for an endpoint whose key is missing: it refuses to be asked, and says which key."""
-
-    def __init__(self, name: str, key_env: str) -> None:
-        self.name = name
-        self._key_env = key_env
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        raise self._refusal(request.model)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
-        raise self._refusal(request.model)
-        yield  # what makes it a stream
-
-    async def embed(self, request: EmbedRequest) -> EmbedReply:
-        raise self._refusal(request.model)
-
-    def _refusal(self, model: str) -> ProviderAuthError:
-        place = f"the variable {self._key_env}" if self._key_env.isupper() else f"the named secret {self._key_env}"
-        return ProviderAuthError(
-            f"the provider {self.name} has no key to ask {model!r} with: give the worker {place} and start it anew",
-            details={"provider": self.name, "key": self._key_env},
-        )

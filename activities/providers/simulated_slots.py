@@ -30,6 +30,8 @@ __all__ = ["filled"]
 
 _DEEPEST: Final = 12
 _MOST_SLOTS: Final = 1_000
+_MOST_TEXT: Final = 20_000
+"""Characters of a text that are looked at: the worker has other things to do meanwhile."""
 _BY_LOOK: Final[Mapping[str, Callable[[str], Iterator[Found]]]] = {
     "email": emails,
     "mail": emails,
@@ -68,7 +70,7 @@ class _Slot:
 
 def filled(schema: Schema, said: Sequence[str]) -> Any:
     """A value for ``schema``, from what was ``said``, the most important first."""
-    return _Filling(schema, said or ("",)).value(_Slot(schema))
+    return _Filling(schema, [text[:_MOST_TEXT] for text in said] or [""]).value(_Slot(schema))
 
 
 class _Filling:

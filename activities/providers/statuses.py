@@ -132,6 +132,13 @@ class Endpoint:
             details={"provider": self.name},
         )
 
+    def unsendable(self) -> ProviderRejectedError:
+        """The error for a question that is no text: it holds half a character, as JSON can."""
+        return ProviderRejectedError(
+            f"the question for the model provider {self.name} is no text: it holds half a character (a lone surrogate)",
+            details={"provider": self.name},
+        )
+
     def unable(self, what: str) -> ProviderRejectedError:
         """The error for something that the provider does not have, such as ``embeddings``."""
         return ProviderRejectedError(f"the model provider {self.name} has no {what}", details={"provider": self.name})

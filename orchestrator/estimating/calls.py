@@ -2,7 +2,7 @@
 
 At most, every attempt asks every model of the chain, each of which may have charged, and of an answer that is sent back
 twice; a question that is not known takes all the room that there is for one. At least, the cheapest answers at once
-with one token.
+with one token, or nobody is asked because the answer was kept.
 """
 
 from collections.abc import Mapping
@@ -85,7 +85,7 @@ def visit_cost(node: PlanNode, known: Known, otherwise: Price | None = None) -> 
     sure = [amount for amount in most if amount is not None]
     return Visit(
         models=tuple(name for name in names if isinstance(name, str)),
-        least=min(cost.least for cost in costs),
+        least=0 if node.cache is not None else min(cost.least for cost in costs),
         most=sum(sure) * node.retry.max_attempts if len(sure) == len(most) else None,
         doubts=tuple(doubt for cost in costs for doubt in cost.doubts),
     )

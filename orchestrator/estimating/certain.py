@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from orchestrator.definition.certainty import Certainty
 from orchestrator.definition.graph import Flow, Link, bits
 from orchestrator.definition.outcomes import Outcomes
 from orchestrator.graph.index import Graph
@@ -14,6 +13,8 @@ __all__ = ["Certain"]
 class Certain:
     """What is certain of a plan that is run without a failure.
 
+    It is not asked of ``definition.certainty``, which has to reckon with failures.
+
     Args:
         plan: The plan.
 
@@ -24,20 +25,21 @@ class Certain:
     def __init__(self, plan: Plan) -> None:
         alive = _alive(plan)
         choosing = frozenset(node.id for node in plan.nodes if node.exclusive)
-        nodes = [node for node in plan.nodes if node.id in alive]
+        self._ids = [node.id for node in plan.nodes if node.id in alive]
         links = [
             _link(edge, choosing) for edge in plan.edges if edge.kind != "error" and {edge.source, edge.target} <= alive
         ]
-        outcomes = Outcomes(Flow([node.id for node in nodes], links))
-        joins = cancels = 0
-        for number, node in enumerate(nodes):
-            joins |= (node.join == "any") << number
-            cancels |= node.cancel_others << number
-        self._flow = outcomes.flow
-        certain = bits(Certainty(self._flow, joins, cancels, leaves=outcomes.leaves).at_the_end)
-        self.nodes = frozenset(nodes[number].id for number in certain if number < len(nodes))
-        cancelled = _cancelled(plan)
-        self._cancelled = frozenset(number for number, node in enumerate(nodes) if node.id in cancelled)
+        self._flow = Outcomes(Flow(self._ids, links)).flow
+        self._cancelling = _cancelling(plan, self._flow)
+        self._past_head = frozenset(
+            index
+            for loop in self._flow.loops
+            for index, (source, target) in enumerate(self._flow.ends)
+            if loop.body >> target & 1 and not loop.body >> source & 1 and loop.head != target
+        )
+        """Ways into a loop past its head: it may turn to the head before it goes on from there."""
+        mask = self._certain()
+        self.nodes = frozenset(self._ids[number] for number in bits(mask) if number < len(self._ids))
 
     def cheapest(self, costs: Mapping[NodeId, int]) -> int:
         """What one visit of each node costs at least in all.
@@ -52,27 +54,55 @@ class Certain:
         own = [costs.get(NodeId(name), 0) if name not in self.nodes else 0 for name in flow.ids]
         onward = list(own)
         for number in reversed(flow.order):
-            ways = [(flow.links[index].exclusive, index) for index in flow.outs[number]]
-            either = [self._from(index, own, onward) for exclusive, index in ways if exclusive]
-            each = [
-                self._from(index, own, onward)
-                for exclusive, index in ways
-                if not exclusive and flow.links[index].when is None
-            ]
-            onward[number] += max([*each, min(either, default=0)])
-        begins = [onward[number] for number in flow.order if not flow.ins[number] and number not in self._cancelled]
+            each, either = self._ways(number)
+            chosen = min((self._least(index, own, onward) for index in either), default=0)
+            onward[number] += max([chosen, *(self._least(index, own, onward) for index in each)])
+        begins = (self._least_of(number, onward[number], onward) for number in self._entries())
         return sum(costs.get(name, 0) for name in self.nodes) + max(begins, default=0)
 
-    def _from(self, index: int, own: list[int], onward: list[int]) -> int:
-        """What follows a way that is taken."""
-        source, target = self._flow.ends[index]
-        if target in self._cancelled:
-            return 0
-        # A loop that is entered past its head may turn to the head before it goes on from here.
-        past_head = any(
-            loop.body >> target & 1 and not loop.body >> source & 1 and loop.head != target for loop in self._flow.loops
-        )
-        return own[target] if past_head else onward[target]
+    def _least(self, index: int, own: list[int], onward: list[int]) -> int:
+        target = self._flow.ends[index][1]
+        return self._least_of(target, own[target] if index in self._past_head else onward[target], onward)
+
+    def _least_of(self, number: int, amount: int, onward: list[int]) -> int:
+        return min([amount, *(onward[other] for other in self._cancelling.get(number, ()))])
+
+    def _certain(self) -> int:
+        """The mask of what is certain."""
+        follows = [1 << number for number in range(len(self._flow.ids))]
+        for number in reversed(self._flow.order):
+            each, either = self._ways(number)
+            for index in each:
+                follows[number] |= self._following(index, follows)
+            if either:
+                common = -1
+                for index in either:
+                    common &= self._following(index, follows)
+                follows[number] |= common
+        found = 0
+        for number in self._entries():
+            found |= self._finishing(number, follows[number], follows)
+        return found
+
+    def _following(self, index: int, follows: list[int]) -> int:
+        """What finishes once a way is taken."""
+        target = self._flow.ends[index][1]
+        return self._finishing(target, 1 << target if index in self._past_head else follows[target], follows)
+
+    def _finishing(self, number: int, mask: int, follows: list[int]) -> int:
+        for other in self._cancelling.get(number, ()):
+            mask &= follows[other]
+        return mask
+
+    def _entries(self) -> list[int]:
+        return [number for number in self._flow.order if not self._flow.ins[number]]
+
+    def _ways(self, number: int) -> tuple[list[int], list[int]]:
+        """The ways out that are always taken, and those of which one is."""
+        links = self._flow.links
+        ways = self._flow.outs[number]
+        either = [index for index in ways if links[index].exclusive]
+        return [index for index in ways if not links[index].exclusive and links[index].when is None], either
 
 
 def _alive(plan: Plan) -> frozenset[NodeId]:
@@ -95,7 +125,12 @@ def _link(edge: PlanEdge, choosing: frozenset[NodeId]) -> Link:
     return Link(edge.source, edge.target, when, edge.max_visits, exclusive=exclusive, path=(), kind=edge.kind)
 
 
-def _cancelled(plan: Plan) -> frozenset[NodeId]:
-    """The nodes that others may cancel."""
-    graph = Graph(plan.model_copy(update={"bodies": {}}))
-    return frozenset(plan.nodes[number].id for node in graph.nodes for number in node.cancels)
+def _cancelling(plan: Plan, flow: Flow) -> dict[int, list[int]]:
+    """For each node that others may cancel, those others, by number."""
+    found: dict[int, list[int]] = {}
+    for node in Graph(plan.model_copy(update={"bodies": {}})).nodes:
+        for number in node.cancels:
+            name = plan.nodes[number].id
+            if name in flow.numbers and node.plan.id in flow.numbers:
+                found.setdefault(flow.numbers[name], []).append(flow.numbers[node.plan.id])
+    return found

@@ -21,7 +21,7 @@ __all__ = ["Child", "estimate"]
 Child = Callable[[str], Plan]
 """Gives the plan of the definition that ``name`` or ``name@version`` stands for; raises our errors."""
 
-_MOST_LOOKS: Final = 20_000
+_MOST_LOOKS: Final = 10_000
 """Nodes that are looked at with what is known of each item; from then on with nothing known of them."""
 _MOST_ITEMS: Final = 10_000
 

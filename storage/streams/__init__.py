@@ -1,5 +1,6 @@
 """The side log of token streams: what models write, as they write it, for whoever reads along."""
 
+from storage.streams.deciding import storable
 from storage.streams.log import Keeping, TokenLog
 from storage.streams.opening import open_token_log
 from storage.streams.records import (
@@ -29,4 +30,5 @@ __all__ = [
     "Transcript",
     "as_dict",
     "open_token_log",
+    "storable",
 ]

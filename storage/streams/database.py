@@ -165,9 +165,8 @@ class _Change:
             self._record(key, "delta", piece, new.text)
         if new.ending is not None:
             self._record(key, "finished", piece, new.ending)
-        length = piece.offset + len(piece.text)
         where = {"of": key.run, "at_node": key.node, "at_visit": key.visit}
-        self._streams.append({**where, "to": length, "because": new.ending})
+        self._streams.append({**where, "to": piece.end, "because": new.ending})
         return True
 
     def _record(self, key: StreamKey, kind: str, piece: Piece, text: str) -> None:

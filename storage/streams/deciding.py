@@ -28,12 +28,11 @@ def added(head: Head | None, piece: Piece) -> Added | None:
     """What is to be added; none where the piece is refused."""
     if head is None or head.generation != piece.generation:
         return None
-    end = piece.offset + len(piece.text)
     if head.ending is not None:
-        return Added("", None) if head.ending == piece.ending and head.length == end else None
+        return Added("", None) if head.ending == piece.ending and head.length == piece.end else None
     if head.length == piece.offset:
         return Added(storable(piece.text), piece.ending)
-    return Added("", piece.ending) if head.length == end else None
+    return Added("", piece.ending) if head.length == piece.end else None
 
 
 def storable(text: str) -> str:

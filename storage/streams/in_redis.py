@@ -87,7 +87,7 @@ class RedisLog:
     def _arguments(self, piece: Piece) -> list[Any]:
         key, text = piece.key, storable(piece.text)
         ending = _NO_END if piece.ending is None else piece.ending
-        place = [key.node, key.visit, piece.generation, piece.offset, len(text)]
+        place = [key.node, key.visit, piece.generation, piece.offset, piece.end - piece.offset]
         return [*place, text, ending, self._keep_ms, self._keeping.run_bytes]
 
 

@@ -28,6 +28,13 @@ class Piece:
     offset: int
     text: str = ""
     ending: str | None = None
+    stands_for: int | None = None
+    """How many characters the text stands for, where it is encrypted; none: it is as it was written."""
+
+    @property
+    def end(self) -> int:
+        """How many characters the generation has with it."""
+        return self.offset + (len(self.text) if self.stands_for is None else self.stands_for)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

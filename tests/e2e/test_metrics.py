@@ -12,7 +12,7 @@ from tests.e2e.kills.cases.building import call, world
 from tests.e2e.kills.driver import Case, Stage
 from tests.e2e.kills.far_side import Answer
 from tests.e2e.kills.people import asked
-from tests.e2e.operated import operated
+from tests.e2e.operated import FEW_KEPT, crowd_out, operated
 from tests.e2e.scraping import samples, scrape, until_sampled
 from tests.scenarios import ask, data, edge
 
@@ -40,7 +40,7 @@ TEMPORALS = {
 }
 
 
-@pytest.mark.parametrize("how", [{}, {"ORCHESTRATOR_MAX_CACHED_WORKFLOWS": "0"}], ids=["cached", "replayed"])
+@pytest.mark.parametrize("how", [{}, FEW_KEPT], ids=["cached", "replayed"])
 async def test_runs_nodes_and_what_waits_are_counted_each_once(how: Mapping[str, str], stage: Stage) -> None:
     definition = world(
         [data("given", 1), call("pay"), ask("name", "Who?"), call("ship")],
@@ -52,6 +52,8 @@ async def test_runs_nodes_and_what_waits_are_counted_each_once(how: Mapping[str,
     worker = await operated(stage, queue, {**at, **how})
     await asked("name")(scene)
     await until_sampled(address, "orchestrator_runs", 1, status="awaiting_input", task_queue=queue)
+    if how is FEW_KEPT:
+        await crowd_out(stage, queue)
     await scene.door.answer(scene.run, Message(text="Ada"))
     await scene.door.result(scene.run)
     await until_sampled(address, "orchestrator_runs_ended_total", 1, definition="scenario", status="completed")

@@ -21,7 +21,7 @@ from tests.e2e.kills.cases.building import call, world
 from tests.e2e.kills.driver import Case, Stage
 from tests.e2e.kills.far_side import Answer
 from tests.e2e.kills.people import asked
-from tests.e2e.operated import operated
+from tests.e2e.operated import FEW_KEPT, crowd_out, operated
 from tests.scenarios import ask, edge, graph, model
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def telling(traces: Collector, **more: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "how",
-    [{"ORCHESTRATOR_SANDBOXED": "true"}, {"ORCHESTRATOR_MAX_CACHED_WORKFLOWS": "0"}],
+    [{"ORCHESTRATOR_SANDBOXED": "true"}, FEW_KEPT],
     ids=["sandboxed", "replayed"],
 )
 async def test_a_run_is_one_span_and_each_attempt_of_a_node_another(
@@ -55,13 +55,15 @@ async def test_a_run_is_one_span_and_each_attempt_of_a_node_another(
     scene = await stage.open(case)
     worker = await operated(stage, scene.run, telling(traces, **how))
     await asked("name")(scene)
+    if how is FEW_KEPT:
+        await crowd_out(stage, scene.run)
     await scene.door.answer(scene.run, Message(text=SECRET))
     await scene.door.result(scene.run)
     [run] = await traces.until(1, "run", run=scene.run)
     attempts = await traces.until(3, "node HttpRequest", run=scene.run)
     assert await worker.tell(signal.SIGTERM) == 0
 
-    assert len(traces.named("run")) == 1
+    assert [span.id for span in traces.named("run") if span.attributes["orchestrator.run"] == scene.run] == [run.id]
     assert run.attributes["orchestrator.definition"] == "scenario@1.0.0"
     assert (run.attributes["orchestrator.status"], run.failed, run.service) == ("completed", None, "orchestrator")
     told = [
@@ -145,3 +147,21 @@ async def test_a_collector_that_is_away_delays_nothing_and_fails_nothing(stage: 
 
     assert (result.status, code) == ("completed", 0)
     assert time.monotonic() - began < 10
+
+
+async def test_a_call_of_a_model_is_a_span_within_its_node_and_holds_no_text(stage: Stage, traces: Collector) -> None:
+    run = f"asked-{uuid.uuid4()}"
+    worker = await operated(stage, run, telling(traces))
+    door = Orchestrator(stage.client, run)
+    await door.start(RunRequest(definition=graph([model("ask", SECRET)])), run)
+    await door.result(run)
+    [node] = await traces.until(1, "node ModelInvoke", run=run)
+    [chat] = traces.named("chat simulated")
+    await worker.tell(signal.SIGTERM)
+
+    assert (chat.trace, chat.parent) == (node.trace, node.id)
+    about = {name: value for name, value in chat.attributes.items() if name.startswith("gen_ai.")}
+    assert about["gen_ai.operation.name"] == "chat"
+    assert (about["gen_ai.provider.name"], about["gen_ai.request.model"]) == ("simulated", "simulated")
+    assert int(about["gen_ai.usage.output_tokens"]) > 0
+    assert [span for span in traces.spans if SECRET.encode() in span.raw] == []

@@ -17,7 +17,7 @@ from tests.e2e.kills.cases.building import call, world
 from tests.e2e.kills.driver import Case, Stage
 from tests.e2e.kills.far_side import Answer
 from tests.e2e.kills.people import asked
-from tests.e2e.operated import operated
+from tests.e2e.operated import FEW_KEPT, crowd_out, operated
 from tests.scenarios import ask, edge
 
 ROOT = Path(__file__).parents[2]
@@ -113,10 +113,11 @@ async def test_what_a_run_and_a_node_log_says_which_and_is_said_once_however_oft
 ) -> None:
     definition = world([call("pay"), ask("name", "Who?")], [edge("pay", "name")])
     scene = await stage.open(Case(definition, done={}, answers={"pay": (Answer(503),)}))
-    worker = await operated(stage, scene.run, {"ORCHESTRATOR_MAX_CACHED_WORKFLOWS": "0"})
+    worker = await operated(stage, scene.run, FEW_KEPT)
     await asked("name")(scene)
     await scene.client.get_workflow_handle(scene.run).signal("child", {"nonsense": 1})
     await worker.says("report was dropped")
+    await crowd_out(stage, scene.run)
     await scene.door.answer(scene.run, Message(text="Ada"))
     await scene.door.result(scene.run)
     assert await worker.tell(signal.SIGTERM) == 0

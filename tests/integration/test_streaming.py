@@ -130,7 +130,6 @@ async def test_when_a_node_is_done_all_of_its_text_is_there(streams: Streams, lo
     records = await all_of(log, run)
     assert texts(records) == {("answer", 1): TEXT}
     assert [record.reason for record in records if isinstance(record, Finished)] == ["stop"]
-    assert len(records) >= 3
 
 
 async def test_the_reason_is_what_the_provider_says(streams: Streams, log: Troubled) -> None:
@@ -272,11 +271,11 @@ async def test_a_slow_log_holds_a_node_up_no_longer_than_promised(
 ) -> None:
     run = a_run()
     monkeypatch.setattr(streaming, "_FINISH_S", 0.3)
-    log.slow_s = 0.6
+    log.slow_s = 1.5
     began = time.monotonic()
     await attempt(lambda: say(streams, call(run)))
 
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 1.4
     assert texts(await ends(log, run)) == {("answer", 1): TEXT}
 
 
@@ -293,7 +292,7 @@ async def test_what_the_log_does_not_take_keeps_nobody_else_from_it(
 
     assert texts(await ends(log, run)) == {("answer", 1): TEXT * 20}
     # Once it is clear whose fault it is, the others are held up no longer.
-    assert len(log.batches) > 15
+    assert len(log.batches) > 5
     assert caplog.messages[-1] == "the text of poison cannot be shown: refused"
 
 

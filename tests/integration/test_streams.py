@@ -152,12 +152,15 @@ async def test_a_new_attempt_supersedes_the_old_one_and_nothing_more_of_that_is_
     await zombie.add("Twice upon ")
     writer = await a_writer(log, run, rank=2)
 
+    assert await writer.add(TEXT[:11])
+    # It would fit: just as much was written by both.
+    assert zombie.written == writer.written
     assert not await zombie.add("a time")
-    assert await writer.add(TEXT, "stop")
+    assert await writer.add(TEXT[11:], "stop")
     assert not await zombie.add(ending="stop")
 
     records = await all_of(log, run)
-    assert [type(record) for record in records] == [Delta, Superseded, Delta, Finished]
+    assert [type(record) for record in records] == [Delta, Superseded, Delta, Delta, Finished]
     assert (zombie.generation, writer.generation) == (1, 2)
     assert texts(records) == {ANSWER: TEXT}
     assert texts(records[:2]) == {}
@@ -331,14 +334,14 @@ async def test_a_text_that_is_being_written_is_never_trimmed_by_size(place: Plac
 
 async def test_what_nobody_writes_to_any_more_is_trimmed_by_age(place: Place) -> None:
     run, other = a_run(), a_run()
-    async with place.log(Keeping(seconds=0.5)) as log:
+    async with place.log(Keeping(seconds=1.5)) as log:
         writer = await a_writer(log, run)
         await writer.add("Once", "stop")
         records = await all_of(log, run)
         await log.trim()
         assert await all_of(log, run) == records
 
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.6)
         fresh = await a_writer(log, other)
         await fresh.add("Once", "stop")
         await log.trim()
@@ -347,7 +350,7 @@ async def test_what_nobody_writes_to_any_more_is_trimmed_by_age(place: Place) ->
         assert texts(await all_of(log, other)) == {ANSWER: "Once"}
 
         # That there was something is forgotten in the end; who had read it is told that it is gone.
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.6)
         await log.trim()
         assert await all_of(log, run) == []
         assert await all_of(log, run, after=records[0].id) == [Lost(id=records[0].id)]
@@ -358,9 +361,9 @@ async def test_what_nobody_writes_to_any_more_is_trimmed_by_age(place: Place) ->
 
 async def test_what_was_trimmed_by_age_no_longer_counts_by_size(place: Place) -> None:
     run = a_run()
-    async with place.log(Keeping(seconds=0.5, run_bytes=1_000)) as log:
+    async with place.log(Keeping(seconds=1.5, run_bytes=1_000)) as log:
         await (await a_writer(log, run, "old")).add("x" * 900, "stop")
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.6)
         await log.trim()
         await (await a_writer(log, run, "old", rank=2)).add("y" * 300, "stop")
         await (await a_writer(log, run)).add("z" * 300, "stop")
@@ -368,6 +371,16 @@ async def test_what_was_trimmed_by_age_no_longer_counts_by_size(place: Place) ->
         transcript = Transcript()
         assert texts(await all_of(log, run), transcript) == {("old", 1): "y" * 300, ANSWER: "z" * 300}
         assert transcript["old", 1].whole
+
+    other = a_run()
+    async with place.log(Keeping(seconds=1.5, run_bytes=1_000)) as log:
+        writer = await a_writer(log, other)
+        await writer.add("x" * 900)
+        await asyncio.sleep(1.6)
+        await log.trim()
+        await writer.add("y" * 300, "stop")
+        await (await a_writer(log, other, "next")).add("z" * 300, "stop")
+        assert texts(await all_of(log, other)) == {ANSWER: "y" * 300, ("next", 1): "z" * 300}
 
 
 async def test_a_reader_so_slow_that_what_it_wants_is_trimmed_is_told(
@@ -481,6 +494,33 @@ async def test_readers_are_told_when_the_log_goes_away_and_read_on_from_their_la
         await writer.add("upon", "stop")
         rest = [record async for record in ended(log.read(run, after=first.id))]
         assert [type(record) for record in rest] == [Delta, Finished]
+
+
+async def test_what_was_written_before_a_reader_is_told_to_end_is_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, over = a_run(), asyncio.Event()
+
+    async def nothing(_self: object, _after: object) -> dict[str, list[Record]]:
+        await asyncio.sleep(0.01)
+        return {}
+
+    async with place.log() as log:
+        writer = await a_writer(log, run)
+        await writer.add("Once ")
+        reading = log.read(run, until=over)
+        records = [await anext(reading)]
+        await writer.add("upon ")
+        await asyncio.sleep(0.4)
+        # What is new has been handed to the reader, who has not read it yet; what comes now is not handed to anybody.
+        source = in_redis._Source if place.redis else database._Source  # pyright: ignore[reportPrivateUsage]
+        monkeypatch.setattr(source, "newer", nothing)
+        await writer.add("a time", "stop")
+        over.set()
+        records += [record async for record in reading]
+
+    assert texts(records) == {ANSWER: "Once upon a time"}
+    assert isinstance(records[-1], Finished)
 
 
 async def ended(records: AsyncGenerator[Record]) -> AsyncGenerator[Record]:

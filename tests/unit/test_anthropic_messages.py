@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from activities.providers.anthropic_messages import DEFAULT_MAX_TOKENS, AnthropicMessages
+from activities.providers.anthropic_messages import AnthropicMessages
+from activities.providers.anthropic_requests import DEFAULT_MAX_TOKENS
 from activities.providers.base import ChatReply, ChatRequest, EmbedRequest, Tool, ToolCall, Turn
 from orchestrator.errors import (
     ContentFilteredError,

@@ -209,6 +209,7 @@ BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_K
         (Answer(body=b"\xff", headers=JSON), ProviderUnavailableError, None),
         (Answer(body={}), ProviderUnavailableError, None),
         (Answer(body={"candidates": "x"}), ProviderUnavailableError, None),
+        (Answer(body=answer(usageMetadata={"promptTokenCount": -1})), ProviderUnavailableError, None),
         (Answer(body=answer({"text": "x"}, reason="MALFORMED_FUNCTION_CALL")), ProviderUnavailableError, None),
     ],
 )
@@ -293,3 +294,23 @@ async def test_vectors_that_are_missing_are_asked_for_again(served: tuple[Gemini
     site.answers = [Answer(body=body)]
     with pytest.raises(ProviderUnavailableError, match="cannot be read"):
         await provider.embed(EmbedRequest(model="gemini-embedding-2", texts=("a", "b")))
+
+
+async def test_more_texts_than_google_takes_at_once_go_in_turns(served: tuple[Gemini, Web]) -> None:
+    provider, site = served
+    usage = {"promptTokenCount": 100}
+    site.answers = [
+        Answer(body={"embeddings": [{"values": [1]}] * 100, "usageMetadata": usage}),
+        Answer(body={"embeddings": [{"values": [2]}], "usageMetadata": {"promptTokenCount": 1}}),
+    ]
+    reply = await provider.embed(EmbedRequest(model="gemini-embedding-001", texts=("a",) * 101))
+    assert (len(reply.vectors), reply.vectors[-1], reply.input_tokens) == (101, (2,), 101)
+    assert [len(json.loads(seen.body)["requests"]) for seen in site.seen] == [100, 1]
+
+
+async def test_a_turn_that_fails_after_another_may_have_been_charged(served: tuple[Gemini, Web]) -> None:
+    provider, site = served
+    site.answers = [Answer(body={"embeddings": [{"values": [1]}] * 100}), failure(429, "RESOURCE_EXHAUSTED", "slow")]
+    with pytest.raises(ProviderRateLimitedError) as caught:
+        await provider.embed(EmbedRequest(model="gemini-embedding-001", texts=("a",) * 101))
+    assert caught.value.may_have_charged

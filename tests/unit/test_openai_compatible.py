@@ -273,3 +273,11 @@ async def test_vectors_that_do_not_match_the_texts_are_no_answer(site: Web, data
     with pytest.raises(ProviderUnavailableError, match="cannot be read"):
         await openai.embed(EmbedRequest(model="m", texts=("one", "two")))
     await openai.close()
+
+
+async def test_half_a_character_is_refused_before_it_is_sent(site: Web) -> None:
+    with pytest.raises(ProviderRejectedError, match="holds half a character") as caught:
+        await completed(site, ask(Turn("user", "\ud83d")))
+
+    assert not caught.value.may_have_charged
+    assert site.seen == []

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from activities.providers import opening
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, ModelProvider, Turn
-from activities.providers.opening import anything_configured, is_ready, open_providers, provider_for, whole
+from activities.providers.opening import anything_configured, is_ready, open_providers, provider_for
 from activities.providers.simulated import Simulated
+from activities.providers.stand_ins import whole
 from activities.secrets import SECRET_PREFIX, NamedSecrets
+from orchestrator import models
 from orchestrator.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError, SettingsError
 from orchestrator.models import add_models, find_model
 from orchestrator.settings import Settings, load_settings
@@ -50,7 +53,7 @@ async def providers(settings: Settings) -> AsyncGenerator[dict[str, ModelProvide
     secrets = NamedSecrets(SECRET_PREFIX, settings.secrets_dir)
     try:
         async with AsyncExitStack() as open_parts:
-            yield dict(await open_providers(settings, secrets, open_parts))
+            yield dict(open_providers(settings, secrets, open_parts))
     finally:
         add_models(None)
 
@@ -121,7 +124,8 @@ async def test_an_endpoint_that_fails_names_itself_and_where_it_is_set(file: Pat
             await found["vllm"].complete(REQUEST)
 
 
-async def test_simulation_that_is_asked_for_wins_over_every_key(file: Path) -> None:
+async def test_simulation_that_is_asked_for_wins_over_every_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "provider_names", lambda: {"parrot", *models.provider_names()})
     settings = load_settings(
         _env_file=None,
         models_file=endpoints(file),
@@ -132,6 +136,7 @@ async def test_simulation_that_is_asked_for_wins_over_every_key(file: Path) -> N
     async with providers(settings) as found:
         for name in ("gpt-4o", "local-llama", "azure/x", "claude-haiku-4-5"):
             assert provider_for(found, find_model(name)).name == "simulated"
+        assert found["parrot"].name == "simulated", "that of a package"
         assert not anything_configured(settings)
 
 

@@ -244,3 +244,13 @@ async def test_vectors_of_like_texts_are_near_and_always_the_same() -> None:
 async def test_vectors_are_as_long_as_asked_for() -> None:
     reply = await Simulated().embed(EmbedRequest(model="m", texts=("x",), dimensions=8))
     assert [len(vector) for vector in reply.vectors] == [8]
+
+
+async def test_a_very_long_text_takes_no_time() -> None:
+    schema = {"type": "object", "properties": {"amount": {"type": "number"}, "name": {"type": "string"}}}
+    since = time.process_time()
+
+    reply = await answer(Turn("user", "amount 7 name " * 100_000), schema=schema)
+
+    assert json.loads(reply.text)["amount"] == 7
+    assert time.process_time() - since < 5

@@ -106,11 +106,11 @@ _REAL: Mapping[str, Service] = {
     ),
     "anthropic": Service(
         open=lambda key, url: AnthropicMessages(api_key=key, base_url=url),
-        model="claude-haiku-5-5",
+        model="claude-haiku-4-5",
     ),
     "gemini": Service(
         open=lambda key, url: Gemini(api_key=key, base_url=url),
-        model="gemini-3.5-flash-lite",
+        model="gemini-2.5-flash-lite",
         embed_model="gemini-embedding-001",
     ),
     # With the credentials, and in the region, that AWS's own client finds.

@@ -11,8 +11,8 @@ What it mends, by what the services' own documentation and clients say:
 
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest
 from tests.unit.frames import event
 
-__all__ = ["ANTHROPIC", "BEDROCK", "GEMINI", "Mannerly", "Manners"]
+__all__ = ["ANTHROPIC", "BEDROCK", "GEMINI", "Mannerly", "Manners", "mannerly"]
 
 _PRELUDE = 12
 _PASSED_ON = ("content-type", "retry-after", "location")
@@ -107,16 +107,28 @@ BEDROCK = Manners(
 )
 
 
+@contextmanager
+def mannerly(manners: Manners, url: str) -> Generator[str]:
+    """The address of the wire server at ``url`` with these manners, while the block lasts."""
+    server = _Server(manners, url)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 class Mannerly:
     """A provider on the wire server, with the manners of its service in between, until it is closed."""
 
     def __init__(self, manners: Manners, url: str, opened: Callable[[str], Any]) -> None:
-        self._server = _Server(manners, url)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
+        self._between = ExitStack()
         # A server that is away has to be away for the provider as well.
-        ours = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._provider = opened(ours if _is_there(url) else url)
+        there = self._between.enter_context(mannerly(manners, url)) if _is_there(url) else url
+        self._provider = opened(there)
         self.name: str = self._provider.name
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -130,9 +142,7 @@ class Mannerly:
 
     async def close(self) -> None:
         await self._provider.close()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._between.close()
 
 
 def _is_there(url: str) -> bool:

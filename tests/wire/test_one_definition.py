@@ -1,89 +1,75 @@
-"""One definition runs unchanged against every provider: only the name of its model changes."""
+"""One definition runs against every provider: only the name of the model changes."""
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
-from dataclasses import replace
+import uuid
+from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from temporalio.client import Client
 
-from activities.providers.simulated import Simulated
+from orchestrator.client import Orchestrator
+from orchestrator.contracts import RunRequest
 from orchestrator.settings import Settings
-from tests.integration.running import Runs
-from tests.wire.adapters import ADAPTERS
+from tests.scenarios import edge, graph
+from tests.wire.adapters import KEY
+from tests.wire.manners import ANTHROPIC, BEDROCK, GEMINI, mannerly
 from worker import build_worker, open_dependencies
 
-MODEL = "MODEL"
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"customer": {"type": "string"}, "pieces": {"type": "integer"}},
-    "required": ["customer", "pieces"],
-    "additionalProperties": False,
-}
-
-
-DEFINITION: dict[str, Any] = {
-    "name": "shop",
-    "version": "1.0.0",
-    "inputs": {"type": "object", "properties": {"customer": {"type": "string"}}, "required": ["customer"]},
-    "nodes": [
-        {
-            "id": "greet",
-            "type": "ModelInvoke",
-            "config": {"model": MODEL, "max_tokens": 50, "prompt": "Say hello", "stream": True},
-        },
-        {
-            "id": "read",
-            "type": "ModelInvoke",
-            "config": {
-                "model": MODEL,
-                "max_tokens": 100,
-                "system": "Read orders.",
-                "prompt": "The customer: {{ inputs.customer }}. She ordered 3 pieces. Which order is it?",
-                "answer": SCHEMA,
-            },
-        },
-    ],
-    "edges": [{"from": "greet", "to": "read"}],
-    "outputs": {
-        "greeting": "{{ nodes.greet.text }}",
-        "order": "{{ nodes.read.value }}",
-        "provider": "{{ nodes.read.provider }}",
-        "simulated": "{{ nodes.read.simulated }}",
-    },
-}
+MODELS = ["openai/a-model", "anthropic/a-model", "gemini/a-model", "bedrock/a-model", "simulated"]
 
 
 @pytest.fixture
-async def runs(client: Client, task_queue: str, worker_settings: Settings, wire: str) -> AsyncGenerator[Runs]:
-    """Runs on a worker that asks every provider at the wire server."""
-    async with AsyncExitStack() as open_parts:
-        chat: dict[str, Any] = {"simulated": Simulated()}
-        for name, adapter in ADAPTERS.items():
-            provider = adapter.open(wire, 20)
-            open_parts.push_async_callback(provider.close)
-            chat[name] = provider
-        dependencies = await open_parts.enter_async_context(open_dependencies(worker_settings))
-        parts = replace(dependencies, chat=chat)
-        await open_parts.enter_async_context(build_worker(client, worker_settings, dependencies=parts))
-        yield Runs(client, task_queue)
+def configured(worker_settings: Settings, wire: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Settings]:
+    """Settings of a worker that asks all of them, on the wire server."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+    with ExitStack() as between:
+        yield worker_settings.model_copy(
+            update={
+                "openai_api_key": SecretStr(KEY),
+                "openai_base_url": f"{wire}/v1",
+                "anthropic_api_key": SecretStr(KEY),
+                "anthropic_base_url": between.enter_context(mannerly(ANTHROPIC, wire)),
+                "gemini_api_key": SecretStr(KEY),
+                "gemini_base_url": between.enter_context(mannerly(GEMINI, wire)),
+                "bedrock_region": "us-east-1",
+                "bedrock_endpoint_url": between.enter_context(mannerly(BEDROCK, wire)),
+            }
+        )
 
 
-@pytest.mark.parametrize("name", [*sorted(ADAPTERS), "simulated"])
-async def test_one_definition_runs_with_every_provider_by_the_name_of_its_model(runs: Runs, name: str) -> None:
-    definition = json.loads(json.dumps(DEFINITION).replace(f'"{MODEL}"', f'"{name}/a-model"'))
+def definition() -> dict[str, Any]:
+    def ask(name: str, prompt: str, **more: Any) -> dict[str, Any]:
+        config = {"model": "{{ inputs.model }}", "prompt": prompt, "max_tokens": 50, "temperature": 0, **more}
+        return {"id": name, "type": "ModelInvoke", "config": config}
 
-    result = await runs.run(definition, {"customer": "Ada"})
+    return graph(
+        [
+            ask("greet", "Say hello"),
+            ask("who", "Who are you?", system="You are Captain Bligh."),
+        ],
+        [edge("greet", "who")],
+        inputs={"model": {"type": "string"}},
+        outputs={"greeting": "{{ nodes.greet.text }}", "who": "{{ nodes.who.text }}", "by": "{{ nodes.who.provider }}"},
+    )
 
-    assert result.status == "completed", result
-    greeting = "[simulated] You asked: Say hello" if name == "simulated" else "Hello there, my dear friend"
-    assert result.outputs == {
-        "greeting": greeting,
-        "order": {"customer": "Ada", "pieces": 3},
-        "provider": name,
-        "simulated": name == "simulated",
-    }
-    assert result.usage.calls == 2
-    assert result.usage.output_tokens > 0
+
+async def test_one_definition_runs_against_every_provider(client: Client, configured: Settings) -> None:
+    door = Orchestrator(client, configured.task_queue)
+    found: dict[str, Any] = {}
+    async with open_dependencies(configured) as parts, build_worker(client, configured, dependencies=parts):
+        for model in MODELS:
+            request = RunRequest(definition=definition(), inputs={"model": model})
+            result = await door.result(await door.start(request, f"run-{uuid.uuid4()}"))
+            assert result.status == "completed", (model, result.error)
+            assert KEY not in json.dumps(result.model_dump(mode="json"))
+            found[model.partition("/")[0]] = result.outputs
+
+    simulated = found.pop("simulated")
+    assert simulated["greeting"]
+    assert simulated["by"] == "simulated"
+    for name, outputs in found.items():
+        assert outputs == {"greeting": "Hello there, my dear friend", "who": "Captain Bligh", "by": name}
