@@ -175,13 +175,15 @@ class Streams:
         Args:
             call: The visit.
         """
-        began = activity.info().current_attempt_scheduled_time
         key = StreamKey(call.first_run_id, call.node, call.visit)
-        sink = Sink(key, round(began.timestamp() * 1_000_000), self._something.set)
         if self._opening is None:
+            sink = Sink(key, 0, self._something.set)
             sink.done.set()
             yield sink
             return
+        # By the server's clock each attempt is later than those before it, also after a retry by hand or a reset.
+        began = activity.info().current_attempt_scheduled_time
+        sink = Sink(key, round(began.timestamp() * 1_000_000), self._something.set)
         self._sinks[sink] = None
         self._something.set()
         if self._flushing is None or self._flushing.done():
@@ -277,8 +279,8 @@ class Streams:
             try:
                 if gone := await log.trim():
                     _log.info("dropped %d records of old token streams", gone)
-            except OrchestratorError as error:
-                _log.warning("old token streams could not be dropped: %s", error.message)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next time may be better
+                _log.warning("old token streams could not be dropped: %s", error)
             # Workers that were started together need not do it together.
             await asyncio.sleep(self._trim_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load; nothing secret
 

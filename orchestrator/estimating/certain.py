@@ -128,9 +128,28 @@ def _link(edge: PlanEdge, choosing: frozenset[NodeId]) -> Link:
 def _cancelling(plan: Plan, flow: Flow) -> dict[int, list[int]]:
     """For each node that others may cancel, those others, by number."""
     found: dict[int, list[int]] = {}
+    passed = _passed(flow)
     for node in Graph(plan.model_copy(update={"bodies": {}})).nodes:
         for number in node.cancels:
             name = plan.nodes[number].id
-            if name in flow.numbers and node.plan.id in flow.numbers:
-                found.setdefault(flow.numbers[name], []).append(flow.numbers[node.plan.id])
+            if name not in flow.numbers or node.plan.id not in flow.numbers:
+                continue
+            one, other = flow.numbers[name], flow.numbers[node.plan.id]
+            if not passed[other] >> one & 1:  # else it has finished when the other starts
+                found.setdefault(one, []).append(other)
+    return found
+
+
+def _passed(flow: Flow) -> list[int]:
+    """For each node, what every way to it passes through."""
+    found = [0] * len(flow.ids)
+    heads = {loop.head for loop in flow.loops}
+    for number in flow.order:
+        # A way back may start a head though no way in was taken.
+        if flow.ins[number] and number not in heads:
+            mask = -1
+            for index in flow.ins[number]:
+                source = flow.ends[index][0]
+                mask &= 1 << source | found[source]
+            found[number] = mask
     return found

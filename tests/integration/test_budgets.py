@@ -14,6 +14,7 @@ from orchestrator.settings import load_settings
 from storage import Ledger, Standing, open_storage
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import Runs
+from tests.integration.test_ledger import database_of_its_own
 from tests.unit.loopback import Answer, Web, web
 
 # 1,000 tokens in and 500 out of gpt-4o-mini cost 0.15 $ and 0.60 $ a million: 0.00045 $.
@@ -71,7 +72,11 @@ def many(count: int, concurrency: int) -> dict[str, Any]:
 
 
 async def standing(folder: Path, scope: str) -> Standing:
-    async with open_storage(f"sqlite:///{folder / 'storage.db'}") as storage:
+    return await standing_at(f"sqlite:///{folder / 'storage.db'}", scope)
+
+
+async def standing_at(url: str, scope: str) -> Standing:
+    async with open_storage(url) as storage:
         return await Ledger(storage).standing(scope)
 
 
@@ -199,17 +204,20 @@ async def test_a_budget_over_its_soft_limit_is_an_event_and_the_call_is_made(
     assert (warning.node, warning.data["scope"].split("/")[0]) == ("two", "tenant:acme")
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_two_hundred_calls_at_once_never_pass_a_cap(
-    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web, tmp_path: Path
+    kind: str, runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], site: Web, tmp_path: Path
 ) -> None:
-    async with running_worker(**paid):
-        run_id = await runs.start(many(200, 50), cost_usd=100 * COST_USD)
-        result = await runs.result(run_id)
+    async with database_of_its_own(kind, tmp_path) as url:
+        async with running_worker(**paid, storage_url=SecretStr(url)):
+            run_id = await runs.start(many(200, 50), cost_usd=100 * COST_USD)
+            result = await runs.result(run_id)
+        found = await standing_at(url, await purse_of(runs, run_id))
 
     served = len(site.seen)
     assert result.status == "completed", result.error
     assert result.cost_usd == pytest.approx(served * COST_USD)
-    assert await standing(tmp_path, await purse_of(runs, run_id)) == Standing(spent=served * COST, reserved=0)
+    assert found == Standing(spent=served * COST, reserved=0)
     # Who is refused while others are under way, is refused for what those may cost.
     assert 50 < served <= 100
 
