@@ -26,7 +26,18 @@ from orchestrator.graph.inputs import input_schema
 from orchestrator.graph.plan import Limits
 from orchestrator.graph.schema import problems
 
-__all__ = ["Wanted", "find_definition", "is_file", "made", "pairs", "read_json", "read_object", "read_value", "wanted"]
+__all__ = [
+    "Wanted",
+    "find_definition",
+    "is_file",
+    "made",
+    "pairs",
+    "read_inputs",
+    "read_json",
+    "read_object",
+    "read_value",
+    "wanted",
+]
 
 Made = TypeVar("Made", bound=BaseModel)
 
@@ -71,7 +82,7 @@ def wanted(
         if is_file(reference):
             raise
         problem = error
-    given = _inputs(inputs, values, definition)
+    given = read_inputs(inputs, values, definition)
     request = _request(reference, definition, given, context, limits)
     tighten(Limits(), request.limits)  # whether they can be read depends on no definition
     if definition is not None:
@@ -187,7 +198,17 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _inputs(whole: str | None, values: Sequence[str], definition: Definition | None) -> dict[str, Any]:
+def read_inputs(whole: str | None, values: Sequence[str], definition: Definition | None) -> dict[str, Any]:
+    """The inputs that ``--input`` and ``-v`` give together.
+
+    Args:
+        whole: Those of ``--input``.
+        values: Those of ``-v``, read by their types where the definition is known.
+        definition: What they are for.
+
+    Raises:
+        RequestError: They cannot be read.
+    """
     inputs = read_object("--input", whole)
     declared = definition.inputs if definition else {}
     for name, text in pairs("-v", values).items():

@@ -49,10 +49,10 @@ class Command:
         return self.run_id or f"{name}-{uuid4().hex[:8]}"
 
 
-def start(command: Command, *, as_json: bool) -> None:
+def start(command: Command, *, estimate: bool = False, as_json: bool) -> None:
     """Start a run and print its id."""
     settings = load_settings()
-    asked = command.wanted(settings)
+    asked = _asked(command, settings, estimate=estimate)
     run_id = command.id_for(asked.name)
 
     async def begin(session: Session) -> str | None:
@@ -68,10 +68,18 @@ def start(command: Command, *, as_json: bool) -> None:
         say(f"web ui  {link}")
 
 
-def run(command: Command, given: Sequence[str], *, by: str | None, may_embed: bool, as_json: bool) -> int:
+def run(
+    command: Command,
+    given: Sequence[str],
+    *,
+    by: str | None,
+    may_embed: bool,
+    estimate: bool = False,
+    as_json: bool,
+) -> int:
     """Run to the end, or as far as it goes without somebody's help. Returns the exit code."""
     settings = load_settings()
-    asked = command.wanted(settings)
+    asked = _asked(command, settings, estimate=estimate)
     run_id = command.id_for(asked.name)
     nodes = frozenset(node.id for node in asked.definition.nodes) if asked.definition else None
     answers = Answers(given, nodes=nodes, interactive=at_terminal(), by=by)
@@ -95,6 +103,19 @@ def run(command: Command, given: Sequence[str], *, by: str | None, may_embed: bo
         return INTERRUPTED
     except WorkerMissingError as error:
         raise WorkerMissingError(f"{error.message}. The run is `{run_id}`") from error
+
+
+def _asked(command: Command, settings: Settings, *, estimate: bool) -> Wanted:
+    """The request; with ``estimate``, once it was told what it costs, which is no more than it may."""
+    if not estimate:
+        return command.wanted(settings)
+    from orchestrator.cli.estimating import affordable
+    from orchestrator.models import add_models
+
+    add_models(settings.models_file)
+    asked = command.wanted(settings)
+    affordable(asked, settings)
+    return asked
 
 
 def _afterwards(run_id: str, begun: Sequence[Session]) -> str:

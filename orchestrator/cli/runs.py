@@ -18,6 +18,10 @@ Embedded = Annotated[
         help="Without a server at the default address, start one for this run only (not when TEMPORAL_ADDRESS is set).",
     ),
 ]
+Estimate = Annotated[
+    bool,
+    typer.Option("--estimate", help="First tell what it costs; do not begin if even the least is over its cap."),
+]
 RUN_EPILOG = """\b
 Examples:
   orchestrator run definitions/hello.yaml -v name=Ada
@@ -53,6 +57,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     max_steps: options.Steps = None,
     max_parallel: options.Parallel = None,
     max_cost: options.Cost = None,
+    estimate: Estimate = False,
     embedded: Embedded = True,
     as_json: options.Json = False,
 ) -> None:
@@ -65,7 +70,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
 
     context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel, max_cost)
     command = _command(definition, inputs, value, run_id, context, limits)
-    raise typer.Exit(running.run(command, answer or (), by=by, may_embed=embedded, as_json=as_json))
+    code = running.run(command, answer or (), by=by, may_embed=embedded, estimate=estimate, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def start(  # noqa: PLR0913 - one parameter for each option
@@ -82,6 +88,7 @@ def start(  # noqa: PLR0913 - one parameter for each option
     max_steps: options.Steps = None,
     max_parallel: options.Parallel = None,
     max_cost: options.Cost = None,
+    estimate: Estimate = False,
     as_json: options.Json = False,
 ) -> None:
     """Start a run and print its id, without waiting for it."""
@@ -89,7 +96,7 @@ def start(  # noqa: PLR0913 - one parameter for each option
 
     context, limits = (tenant, user, conversation, tag), (timeout, max_steps, max_parallel, max_cost)
     command = _command(definition, inputs, value, run_id, context, limits)
-    running.start(command, as_json=as_json)
+    running.start(command, estimate=estimate, as_json=as_json)
 
 
 def _command(

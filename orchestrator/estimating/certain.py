@@ -30,14 +30,8 @@ class Certain:
             _link(edge, choosing) for edge in plan.edges if edge.kind != "error" and {edge.source, edge.target} <= alive
         ]
         self._flow = Outcomes(Flow(self._ids, links)).flow
-        self._cancelling = _cancelling(plan, self._flow)
-        self._past_head = frozenset(
-            index
-            for loop in self._flow.loops
-            for index, (source, target) in enumerate(self._flow.ends)
-            if loop.body >> target & 1 and not loop.body >> source & 1 and loop.head != target
-        )
-        """Ways into a loop past its head: it may turn to the head before it goes on from there."""
+        self._past_head = _past_head(self._flow)
+        self._cancelling = _cancelling(plan, self._flow, _passed(self._flow, self._past_head))
         mask = self._certain()
         self.nodes = frozenset(self._ids[number] for number in bits(mask) if number < len(self._ids))
 
@@ -125,10 +119,19 @@ def _link(edge: PlanEdge, choosing: frozenset[NodeId]) -> Link:
     return Link(edge.source, edge.target, when, edge.max_visits, exclusive=exclusive, path=(), kind=edge.kind)
 
 
-def _cancelling(plan: Plan, flow: Flow) -> dict[int, list[int]]:
+def _past_head(flow: Flow) -> frozenset[int]:
+    """Ways into a loop past its head: it may turn to the head before it goes on from there."""
+    return frozenset(
+        index
+        for loop in flow.loops
+        for index, (source, target) in enumerate(flow.ends)
+        if loop.body >> target & 1 and not loop.body >> source & 1 and loop.head != target
+    )
+
+
+def _cancelling(plan: Plan, flow: Flow, passed: list[int]) -> dict[int, list[int]]:
     """For each node that others may cancel, those others, by number."""
     found: dict[int, list[int]] = {}
-    passed = _passed(flow)
     for node in Graph(plan.model_copy(update={"bodies": {}})).nodes:
         for number in node.cancels:
             name = plan.nodes[number].id
@@ -140,13 +143,14 @@ def _cancelling(plan: Plan, flow: Flow) -> dict[int, list[int]]:
     return found
 
 
-def _passed(flow: Flow) -> list[int]:
+def _passed(flow: Flow, past_head: frozenset[int]) -> list[int]:
     """For each node, what every way to it passes through."""
     found = [0] * len(flow.ids)
-    heads = {loop.head for loop in flow.loops}
+    entered = {flow.ends[index][1] for index in past_head}
+    # A way back may start such a head though no way in was taken.
+    unsure = {loop.head for loop in flow.loops if any(loop.body >> number & 1 for number in entered)}
     for number in flow.order:
-        # A way back may start a head though no way in was taken.
-        if flow.ins[number] and number not in heads:
+        if flow.ins[number] and number not in unsure:
             mask = -1
             for index in flow.ins[number]:
                 source = flow.ends[index][0]

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from orchestrator.errors import ExpressionError
 from orchestrator.graph.expressions import parser, references
 from orchestrator.node_types.base import CelMark, ConfigModel, NodeType
+from orchestrator.node_types.closed_pattern import closed_pattern
 from orchestrator.node_types.operations import OPERATIONS
-from orchestrator.node_types.trust import Trust, closed_pattern
+from orchestrator.node_types.trust import Trust
 
 __all__ = ["OPERATIONS", "TRANSFORM", "TransformConfig"]
 

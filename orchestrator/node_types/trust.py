@@ -1,14 +1,14 @@
 """What a node type does with text that nobody of ours wrote: where it gives some, and what it must not decide."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-__all__ = ["Trust", "closed", "closed_pattern"]
+from orchestrator.node_types.closed_pattern import closed_pattern
+
+__all__ = ["Trust", "closed"]
 
 _CLOSED_TYPES: Final = frozenset({"number", "integer", "boolean", "null"})
-_OPEN_CLASSES: Final = "SWDPX"
 
 
 def _never(_config: Mapping[str, Any]) -> bool:
@@ -45,8 +45,8 @@ class Trust:
 def closed(schema: Any, path: tuple[str | int, ...] = ()) -> bool:
     """Whether what fits a JSON Schema holds, at ``path``, no text but what the schema's author foresaw.
 
-    That are numbers, truth values and null, an ``enum`` or ``const``, and text with an anchored pattern of closed
-    character classes; and lists and maps of nothing else.
+    That are numbers, truth values and null, an ``enum`` or ``const``, and text with a closed and anchored pattern; and
+    lists and maps of nothing else.
     """
     if not isinstance(schema, dict):
         return False
@@ -75,27 +75,3 @@ def _closed_type(name: str, words: dict[str, Any], path: tuple[str | int, ...]) 
     if path:
         return isinstance(path[0], str) and closed(properties.get(path[0]), path[1:])
     return words.get("additionalProperties") is False and all(closed(item) for item in properties.values())
-
-
-def closed_pattern(pattern: str, *, anchored: bool = True) -> bool:
-    """Whether a regular expression matches only characters that it lists: no dot, no class of all but some.
-
-    Args:
-        pattern: The regular expression.
-        anchored: It must hold for all of the text, and not only for a part.
-    """
-    if anchored and not (pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith("\\$")):
-        return False
-    depth, text = 0, re.sub(r"\\\\", "", pattern)
-    if any(f"\\{letter}" in text for letter in _OPEN_CLASSES):
-        return False
-    text = re.sub(r"\\.", "", text)
-    if "[^" in text:
-        return False
-    text = re.sub(r"\[\]?[^\]]*\]", "", text)
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "." or (anchored and letter == "|" and not depth):
-            return False
-    # A flag such as `(?m)` lets the anchors hold for one line of several.
-    return re.search(r"\(\?[a-zA-Z-]+[:)]", text) is None

@@ -53,6 +53,12 @@ redis.call('PEXPIRE', KEYS[3], keep)
 
 if size > most then
   -- The oldest goes, but nothing that somebody is still writing, nor what came after it.
+  local oldest = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1][2]
+  local its_head = redis.call('HGET', KEYS[2], oldest[4] .. '#' .. oldest[6]) or ''
+  local its_newest, its_ending = its_head:match('^(%d+) %d+ %d+ %d+ (.*)$')
+  if its_newest == oldest[8] and its_ending == '-' then
+    return 1
+  end
   local guarded = math.huge
   for _, other in ipairs(redis.call('HVALS', KEYS[2])) do
     local its_first, its_end = other:match('^%d+ %d+ (%d+) %d+ (.*)$')

@@ -128,12 +128,15 @@ class DatabaseLog:
 
     async def _shorten(self, connection: AsyncConnection, run: str, size: int) -> None:
         """Drop the oldest of a run, but nothing that somebody is still writing, nor what came after it."""
+        open_ones = select(func.min(_STREAMS.first)).where(_STREAMS.run == run, _STREAMS.ending.is_(None))
+        guarded = (await connection.execute(open_ones)).scalar()
+        oldest = (await connection.execute(select(func.min(_RECORDS.id)).where(_RECORDS.run == run))).scalar()
+        if guarded is not None and oldest is not None and oldest >= guarded:
+            return
         newer = func.sum(_RECORDS.size).over(order_by=_RECORDS.id.desc()).label("newer")
         kept = select(_RECORDS.id, newer).where(_RECORDS.run == run).subquery()
         most = int(self._keeping.run_bytes * _TRIMMED_TO)
         cut = (await connection.execute(select(func.max(kept.c.id)).where(kept.c.newer > most))).scalar()
-        open_ones = select(func.min(_STREAMS.first)).where(_STREAMS.run == run, _STREAMS.ending.is_(None))
-        guarded = (await connection.execute(open_ones)).scalar()
         if cut is None:
             return
         last = cut if guarded is None else min(cut, guarded - 1)

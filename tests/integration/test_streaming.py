@@ -34,6 +34,7 @@ class Troubled:
     poison: str | None = None
     forgets_to_answer: int = 0
     batches: list[int] = field(default_factory=list[int])
+    trimmed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open(self, key: StreamKey, *, rank: int) -> int:
         await self._trouble()
@@ -59,6 +60,8 @@ class Troubled:
         return self.inner.read(run, after=after, until=until)
 
     async def trim(self) -> int:
+        self.trimmed.set()
+        await self._trouble()
         return await self.inner.trim()
 
 
@@ -318,6 +321,22 @@ async def test_a_text_too_long_to_wait_is_given_up_and_says_so(
     transcript = Transcript()
     assert texts(records, transcript)["answer", 1] in {"Once ", "Once upon "}
     assert transcript["answer", 1].ending == "incomplete"
+
+
+async def test_a_worker_that_writes_drops_what_is_old_again_and_again(log: Troubled) -> None:
+    @asynccontextmanager
+    async def opening() -> AsyncGenerator[TokenLog]:
+        yield log
+
+    run, streams = a_run(), Streams(opening, flush_s=0.01, trim_s=0.02)
+    await attempt(lambda: say(streams, call(run)))
+    for away in (False, True, False):
+        log.away = away
+        log.trimmed.clear()
+        await asyncio.wait_for(log.trimmed.wait(), 5)
+    await streams.close()
+
+    assert texts(await all_of(log, run)) == {("answer", 1): TEXT}
 
 
 async def test_without_streams_a_sink_takes_everything_and_keeps_nothing() -> None:

@@ -172,3 +172,46 @@ def test_a_worker_without_work_nodes_and_a_version_that_is_not_current_are_warne
 def test_a_clock_behind_the_server_is_warned_of(ahead: float, status: str) -> None:
     assert clock_findings(polls(-ahead).pollers, NOW)[0].status == status
     assert clock_findings([], NOW) == []
+
+
+def test_the_storage_is_opened_where_it_is_there_and_not_made_where_it_is_not(
+    alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STORAGE_URL", "sqlite:///kept.db")
+    _, found = diagnosed(capsys)
+    assert (found["storage"]["status"], "not there yet" in found["storage"]["says"]) == ("ok", True)
+    assert not (alone / "kept.db").exists()
+
+    (alone / "kept.db").touch()
+    _, found = diagnosed(capsys)
+    assert found["storage"]["says"] == "kept.db answers, its tables are those of this release"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "check"),
+    [
+        ("ORCHESTRATOR_STORAGE_URL", f"postgresql://root:{SECRET}@127.0.0.1:1/nothing", "storage"),
+        ("ORCHESTRATOR_STORAGE_URL", "mysql://127.0.0.1/nothing", "storage"),
+        ("ORCHESTRATOR_REDIS_URL", f"redis://:{SECRET}@127.0.0.1:1/0", "redis"),
+        ("ORCHESTRATOR_REDIS_URL", "127.0.0.1:6379", "redis"),
+    ],
+)
+def test_what_is_kept_beside_temporal_and_is_away_is_told_without_its_password(
+    variable: str, value: str, check: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    _, found = diagnosed(capsys)
+
+    assert found[check]["status"] == "fail"
+    assert variable in found[check]["mend"]
+    assert SECRET not in str(found)
+
+
+def test_other_providers_than_openais_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
+    _, found = diagnosed(capsys)
+
+    assert found["model endpoint"]["status"] == "ok"
+    assert "anthropic" in found["model endpoint"]["says"]

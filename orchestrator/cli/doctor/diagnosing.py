@@ -2,7 +2,7 @@
 
 import asyncio
 
-from orchestrator.cli.doctor import definitions, folders, machine, models, server, services
+from orchestrator.cli.doctor import definitions, folders, machine, models, server, services, storing
 from orchestrator.cli.doctor.checking import Check, Finding, fail, perform
 from orchestrator.cli.doctor.showing import as_data, show
 from orchestrator.cli.errors import FAILED, OK
@@ -35,5 +35,6 @@ async def diagnose(settings: Settings, timeout: float) -> list[Finding]:  # noqa
         **models.checks(settings, timeout),
         **folders.checks(settings),
         **services.checks(settings, timeout),
+        **storing.checks(settings, timeout),
     }
     return await perform(checks, timeout)

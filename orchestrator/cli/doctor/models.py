@@ -6,7 +6,10 @@ from http import HTTPStatus
 
 import httpx
 
+from activities.providers.opening import is_ready
+from activities.secrets import ENV_FILE, SECRET_PREFIX, NamedSecrets
 from orchestrator.cli.doctor.checking import Check, Finding, fail, ok, warn
+from orchestrator.models import OPENAI, SIMULATED, provider_names
 from orchestrator.settings import Settings
 
 __all__ = ["checks"]
@@ -22,8 +25,7 @@ def checks(settings: Settings, timeout: float) -> dict[str, Check]:
 async def _endpoint(settings: Settings, timeout: float) -> Sequence[Finding]:  # noqa: ASYNC109 - httpx has its own, which names what was slow
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     if not key and not settings.openai_base_url:
-        mend = "Set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint of your own, and start the worker anew."
-        return [warn("model endpoint", "none is configured: the answers of models are simulated", mend)]
+        return [_without_openai(settings)]
     base = (settings.openai_base_url or _DEFAULT).rstrip("/")
     where = _without_credentials(base)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -42,6 +44,15 @@ async def _endpoint(settings: Settings, timeout: float) -> Sequence[Finding]:  #
         mend = "Check that OPENAI_BASE_URL ends as its documentation says, mostly in /v1."
         return [warn("model endpoint", f"{where} answers, but {answer.status_code} to /models", mend)]
     return [ok("model endpoint", f"{where} answers{' and takes the key' if key else ''}")]
+
+
+def _without_openai(settings: Settings) -> Finding:
+    secrets = NamedSecrets(SECRET_PREFIX, settings.secrets_dir, ENV_FILE)
+    others = [name for name in sorted(provider_names() - {OPENAI, SIMULATED}) if is_ready(name, settings, secrets)]
+    if others:
+        return ok("model endpoint", f"OpenAI's is not configured; others are: {', '.join(others)}")
+    mend = "Set OPENAI_API_KEY, OPENAI_BASE_URL or what docs/models.md names, and start the worker anew."
+    return warn("model endpoint", "none is configured: the answers of models are simulated", mend)
 
 
 def _reason(error: Exception) -> str:
