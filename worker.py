@@ -35,6 +35,7 @@ from activities.web import web_client
 from orchestrator import __version__
 from orchestrator.connect import connect, connection_config
 from orchestrator.contracts import Rollover
+from orchestrator.definition.taint import set_least
 from orchestrator.errors import OrchestratorError, ServerUnavailableError
 from orchestrator.fork import forked
 from orchestrator.leave import leave
@@ -76,6 +77,7 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     addresses = NamedSecrets(DATABASE_PREFIX, settings.databases_dir, ENV_FILE)
     databases = Databases(addresses, settings.databases_pool)
     add_models(settings.models_file)
+    set_least(settings.taint)
     mask_with(secrets.mask, addresses.mask, partial(masked, texts=spellings(keys_of_endpoints(secrets))))
     if unknown := sorted(set(settings.secret_hosts) - set(secrets.names())):
         _log.warning("ORCHESTRATOR_SECRET_HOSTS bounds secrets that are not there (yet): %s", ", ".join(unknown))

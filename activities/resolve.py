@@ -156,7 +156,7 @@ class ResolveDefinition:
     def _find(self, request: RunRequest) -> Definition:
         if isinstance(request.definition, str):
             return self._library.find(request.definition)
-        return load_mapping(request.definition)
+        return load_mapping(request.definition, blocks=self._library.blocks)
 
     async def _registered(self) -> tuple[str, ...]:
         if time.monotonic() >= self._attributes_until:

@@ -34,6 +34,8 @@ class SlowModel:
     """How often it was asked."""
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """What it was asked with."""
+    pauses: dict[int, asyncio.Event] = field(default_factory=dict[int, asyncio.Event])
+    """Places at which it waits until it may go on."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
@@ -67,6 +69,8 @@ class SlowModel:
             token = self.write(answer, place)
             if token is None:
                 break
+            if place in self.pauses:
+                await self.pauses[place].wait()
             _send(writer, _chunk({"role": "assistant", "content": token}, None))
             await writer.drain()
             place += 1

@@ -14,6 +14,7 @@ from orchestrator.compiler import compile_definition
 from orchestrator.definition.library import Library
 from orchestrator.definition.mermaid import to_mermaid
 from orchestrator.definition.model import NAME
+from orchestrator.definition.taint import set_least, taint_warnings
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import DefinitionError, DefinitionNotFoundError, RequestError
 from orchestrator.graph.plan import Plan, PlanEdge, PlanNode
@@ -27,7 +28,9 @@ _SIDES: Final = {"error": " when it fails", "expiry": " when nobody answers in t
 
 def validate(files: Sequence[str], *, as_json: bool) -> int:
     """Print what is wrong with each definition. Returns the exit code: invalid comes before not found."""
-    library = load_settings().definitions_dir
+    settings = load_settings()
+    set_least(settings.taint)
+    library = settings.definitions_dir
     find = Library(library).find
     reports: list[dict[str, Any]] = []
     codes: set[int] = set()
@@ -42,11 +45,16 @@ def validate(files: Sequence[str], *, as_json: bool) -> int:
                 _print_complaint(file, error)
         else:
             about = {"name": definition.name, "version": definition.version}
-            reports.append({"file": file, "valid": True, **about, "issues": []})
+            warnings = taint_warnings(definition, find)
+            shown = [issue.as_dict() for issue in warnings]
+            reports.append({"file": file, "valid": True, **about, "issues": [], "warnings": shown})
             if not as_json:
                 count = len(definition.nodes)
                 nodes = "1 node" if count == 1 else f"{count} nodes"
                 out(f"{file}: valid ({definition.name} {definition.version}, {nodes})")
+                if warnings:
+                    say(f"{file}: {'1 warning' if len(warnings) == 1 else f'{len(warnings)} warnings'}")
+                    table(ISSUE_COLUMNS, issue_rows(warnings))
     if as_json:
         data(reports)
     return INVALID if INVALID in codes else NOT_FOUND if codes else OK

@@ -88,11 +88,20 @@ def _print(found: Estimate, settings: Settings, stream: TextIO) -> None:
     table(_COLUMNS, map(_row, found.nodes), stream)
     for doubt in found.unknown:
         say(f"not known: {doubt.node}{f' ({doubt.model})' if doubt.model else ''}: {doubt.why}")
-    most = f"and {_dollars(found.most)} at most" if found.most is not None else "and nobody knows how much at most"
-    cap = "" if found.cap is None else f" (its cap: {_dollars(found.cap)})"
-    say(f"a run of {found.definition} {found.version} costs {_dollars(found.least)} at least {most}{cap}")
+    say(f"a run of {found.definition} {found.version} costs {_dollars(found.least)} at least{_rest(found)}")
     if not anything_configured(settings):
         say("no model provider is configured here: a worker with these settings simulates them, which costs nothing")
+
+
+def _rest(found: Estimate) -> str:
+    if found.cap is not None and found.over_cap:
+        return f", more than its cap of {_dollars(found.cap)}"
+    cap = "" if found.cap is None else f" (its cap: {_dollars(found.cap)})"
+    return (
+        f", and nobody knows how much at most{cap}"
+        if found.most is None
+        else f" and {_dollars(found.most)} at most{cap}"
+    )
 
 
 def _row(node: NodeEstimate) -> tuple[str, ...]:

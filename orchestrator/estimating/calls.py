@@ -33,6 +33,13 @@ _MOST_ROOM: Final = 4_096
 """Tokens that are kept free for an answer of any length, unless a quarter of the window is less."""
 _MOST_TEXTS: Final = 2_000
 """In one Embed."""
+_FIELDS: Final = {
+    "ModelInvoke": frozenset(
+        ("answer", "fallback", "max_tokens", "messages", "model", "prompt", "safety", "stream", "system", "temperature")
+    ),
+    "Embed": frozenset(("dimensions", "model", "text", "texts")),
+}
+"""By node type, what of its configuration is reckoned with here: another field may make it cost more, or less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +82,10 @@ def visit_cost(node: PlanNode, known: Known, otherwise: Price | None = None) -> 
         known: What of its scope's data is known.
         otherwise: The price of models that nobody knows one for.
     """
-    if node.type not in ("ModelInvoke", "Embed"):
+    if node.type not in _FIELDS:
         return Visit(doubts=((None, f"nobody knows what a visit of a `{node.type}` costs"),))
+    if others := sorted(node.config.value.keys() - _FIELDS[node.type]):
+        return Visit(doubts=((None, f"what its `{others[0]}` does to its cost is not reckoned with"),))
     config: Mapping[str, Any] = fill(node.config.value, known)
     names = _named(config)
     question = _asked(config) if node.type == "ModelInvoke" else _embedded(config)

@@ -30,8 +30,7 @@ class Certain:
             _link(edge, choosing) for edge in plan.edges if edge.kind != "error" and {edge.source, edge.target} <= alive
         ]
         self._flow = Outcomes(Flow(self._ids, links)).flow
-        self._past_head = _past_head(self._flow)
-        self._cancelling = _cancelling(plan, self._flow, _passed(self._flow, self._past_head))
+        self._cancelling = _cancelling(plan, self._flow)
         mask = self._certain()
         self.nodes = frozenset(self._ids[number] for number in bits(mask) if number < len(self._ids))
 
@@ -45,45 +44,38 @@ class Certain:
             costs: What one visit of a node costs; none is nothing.
         """
         flow = self._flow
-        own = [costs.get(NodeId(name), 0) if name not in self.nodes else 0 for name in flow.ids]
-        onward = list(own)
+        onward = [costs.get(NodeId(name), 0) if name not in self.nodes else 0 for name in flow.ids]
         for number in reversed(flow.order):
             each, either = self._ways(number)
-            chosen = min((self._least(index, own, onward) for index in either), default=0)
-            onward[number] += max([chosen, *(self._least(index, own, onward) for index in each)])
-        begins = (self._least_of(number, onward[number], onward) for number in self._entries())
+            chosen = min((self._least(target, onward) for target in either), default=0)
+            onward[number] += max([chosen, *(self._least(target, onward) for target in each)])
+        begins = (self._least(number, onward) for number in self._entries())
         return sum(costs.get(name, 0) for name in self.nodes) + max(begins, default=0)
 
-    def _least(self, index: int, own: list[int], onward: list[int]) -> int:
-        target = self._flow.ends[index][1]
-        return self._least_of(target, own[target] if index in self._past_head else onward[target], onward)
-
-    def _least_of(self, number: int, amount: int, onward: list[int]) -> int:
-        return min([amount, *(onward[other] for other in self._cancelling.get(number, ()))])
+    def _least(self, number: int, onward: list[int]) -> int:
+        """What follows the start of a node, which another one may cancel by its own."""
+        return min([onward[number], *(onward[other] for other in self._cancelling.get(number, ()))])
 
     def _certain(self) -> int:
         """The mask of what is certain."""
         follows = [1 << number for number in range(len(self._flow.ids))]
         for number in reversed(self._flow.order):
             each, either = self._ways(number)
-            for index in each:
-                follows[number] |= self._following(index, follows)
+            for target in each:
+                follows[number] |= self._finishing(target, follows)
             if either:
                 common = -1
-                for index in either:
-                    common &= self._following(index, follows)
+                for target in either:
+                    common &= self._finishing(target, follows)
                 follows[number] |= common
         found = 0
         for number in self._entries():
-            found |= self._finishing(number, follows[number], follows)
+            found |= self._finishing(number, follows)
         return found
 
-    def _following(self, index: int, follows: list[int]) -> int:
-        """What finishes once a way is taken."""
-        target = self._flow.ends[index][1]
-        return self._finishing(target, 1 << target if index in self._past_head else follows[target], follows)
-
-    def _finishing(self, number: int, mask: int, follows: list[int]) -> int:
+    def _finishing(self, number: int, follows: list[int]) -> int:
+        """What finishes once a node has started."""
+        mask = follows[number]
         for other in self._cancelling.get(number, ()):
             mask &= follows[other]
         return mask
@@ -92,11 +84,11 @@ class Certain:
         return [number for number in self._flow.order if not self._flow.ins[number]]
 
     def _ways(self, number: int) -> tuple[list[int], list[int]]:
-        """The ways out that are always taken, and those of which one is."""
-        links = self._flow.links
-        ways = self._flow.outs[number]
-        either = [index for index in ways if links[index].exclusive]
-        return [index for index in ways if not links[index].exclusive and links[index].when is None], either
+        """Where every way out leads that is always taken; and where those lead of which exactly one is."""
+        flow = self._flow
+        ways = [(flow.links[index], flow.ends[index][1]) for index in flow.outs[number]]
+        each = [target for link, target in ways if not link.exclusive and link.when is None]
+        return each, [target for link, target in ways if link.exclusive]
 
 
 def _alive(plan: Plan) -> frozenset[NodeId]:
@@ -119,19 +111,9 @@ def _link(edge: PlanEdge, choosing: frozenset[NodeId]) -> Link:
     return Link(edge.source, edge.target, when, edge.max_visits, exclusive=exclusive, path=(), kind=edge.kind)
 
 
-def _past_head(flow: Flow) -> frozenset[int]:
-    """Ways into a loop past its head: it may turn to the head before it goes on from there."""
-    return frozenset(
-        index
-        for loop in flow.loops
-        for index, (source, target) in enumerate(flow.ends)
-        if loop.body >> target & 1 and not loop.body >> source & 1 and loop.head != target
-    )
-
-
-def _cancelling(plan: Plan, flow: Flow, passed: list[int]) -> dict[int, list[int]]:
+def _cancelling(plan: Plan, flow: Flow) -> dict[int, list[int]]:
     """For each node that others may cancel, those others, by number."""
-    found: dict[int, list[int]] = {}
+    found, passed = dict[int, list[int]](), _passed(flow)
     for node in Graph(plan.model_copy(update={"bodies": {}})).nodes:
         for number in node.cancels:
             name = plan.nodes[number].id
@@ -143,12 +125,16 @@ def _cancelling(plan: Plan, flow: Flow, passed: list[int]) -> dict[int, list[int
     return found
 
 
-def _passed(flow: Flow, past_head: frozenset[int]) -> list[int]:
+def _passed(flow: Flow) -> list[int]:
     """For each node, what every way to it passes through."""
     found = [0] * len(flow.ids)
-    entered = {flow.ends[index][1] for index in past_head}
-    # A way back may start such a head though no way in was taken.
-    unsure = {loop.head for loop in flow.loops if any(loop.body >> number & 1 for number in entered)}
+    # A loop that is entered past its head may turn to the head though no way in was taken.
+    unsure = {
+        loop.head
+        for loop in flow.loops
+        for number in bits(loop.body & ~(1 << loop.head))
+        if any(not loop.body >> flow.ends[index][0] & 1 for index in flow.ins[number])
+    }
     for number in flow.order:
         if flow.ins[number] and number not in unsure:
             mask = -1

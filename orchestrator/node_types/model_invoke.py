@@ -1,10 +1,11 @@
 """ModelInvoke: asks a language model for one text."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from orchestrator.node_types.base import ConfigModel, NodeType, Text
+from orchestrator.node_types.base import ConfigModel, NodeType, Text, VerbatimMark
+from orchestrator.node_types.truncating import Truncate
 from orchestrator.node_types.trust import Trust
 from orchestrator.safety import SafetySettings
 
@@ -14,6 +15,8 @@ class ChatMessage(ConfigModel):
 
     role: Literal["system", "user", "assistant"]
     content: Text
+    truncate: Truncate | None = None
+    """How it may be cut where the conversation does not fit the model's window; without it, not at all."""
 
 
 class ModelInvokeConfig(ConfigModel):
@@ -21,6 +24,8 @@ class ModelInvokeConfig(ConfigModel):
 
     model: str = Field(min_length=1, max_length=200)
     prompt: Text | None = None
+    truncate: Annotated[Truncate | None, VerbatimMark()] = None
+    """How the prompt may be cut, and every message that does not say otherwise."""
     messages: tuple[ChatMessage, ...] | None = Field(default=None, min_length=1)
     system: Text | None = None
     """Put before the conversation, as a system message."""
@@ -35,7 +40,7 @@ class ModelInvokeConfig(ConfigModel):
     answer: dict[str, Any] | None = None
     """JSON Schema of the answer: what fits it is in ``value``."""
 
-    safety: SafetySettings | None = None
+    safety: Annotated[SafetySettings | None, VerbatimMark()] = None
     """What is done about what safety checks find; beneath it is what the definition says."""
 
     @model_validator(mode="after")
@@ -50,11 +55,23 @@ MODEL_INVOKE = NodeType(
     summary="Asks a language model and gives its text.",
     tier="work",
     config=ModelInvokeConfig,
-    outputs=("text", "value", "model", "provider", "simulated", "finish_reason", "declined", "findings", "cached"),
+    outputs=(
+        "text",
+        "value",
+        "model",
+        "provider",
+        "simulated",
+        "finish_reason",
+        "declined",
+        "findings",
+        "cut",
+        "cached",
+    ),
     timeout=120.0,
     pays=True,
     trust=Trust(
-        clean=("model", "provider", "simulated", "finish_reason", "declined", "findings", "cached"),
+        clean=("model", "provider", "simulated", "finish_reason", "declined", "findings", "cut", "cached"),
         fits={"value": "answer"},
+        acts={"model": "which model is asked", "fallback": "which model is asked"},
     ),
 )

@@ -40,6 +40,8 @@ class Desk:
 
     shell: Shell
     definition: str
+    on: asyncio.Event
+    """Set, unless a test wants the model to wait in the middle of its text."""
 
     @contextmanager
     def on_a_screen(self, *arguments: str) -> Generator[Terminal]:
@@ -66,11 +68,14 @@ async def desk(stage: Stage, client: Client, tmp_path: Path, task_queue: str) ->
     definition = tmp_path / "tell.json"
     definition.write_text(json.dumps(TELL), encoding="utf-8")
     storage = {"ORCHESTRATOR_STORAGE_URL": f"sqlite:///{tmp_path / 'storage.db'}"}
-    async with slow_model(word, 0.03) as model:
+    on = asyncio.Event()
+    on.set()
+    async with slow_model(word, 0.01) as model:
+        model.pauses[WORDS // 2] = on
         worker = await stage.worker(task_queue, {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.url, **storage})
         address = client.service_client.config.target_host
         here = {"TEMPORAL_ADDRESS": address, "ORCHESTRATOR_TASK_QUEUE": task_queue, "TERM": "xterm", **storage}
-        yield Desk(Shell(tmp_path, here), str(definition))
+        yield Desk(Shell(tmp_path, here), str(definition), on)
         await worker.kill()
 
 
@@ -108,31 +113,23 @@ async def test_a_stream_as_json_has_a_record_a_line_and_goes_on_after_any_id(des
 
 
 async def test_run_at_a_terminal_shows_the_text_while_it_is_written(desk: Desk) -> None:
-    def look() -> tuple[str, int, str]:
-        with desk.shell.at_terminal("run", desk.definition) as terminal:
-            terminal.wait_for("word20 ")
-            early = terminal.seen
-            terminal.wait_for("completed")
-            return early, *terminal.end()
-
-    early, code, out = await asyncio.to_thread(look)
-    assert f"word{WORDS - 1}" not in early
+    desk.on.clear()
+    with desk.shell.at_terminal("run", desk.definition) as terminal:
+        await asyncio.to_thread(terminal.wait_for, "word20 ")
+        desk.on.set()
+        await asyncio.to_thread(terminal.wait_for, "completed")
+        code, out = await asyncio.to_thread(terminal.end)
     assert (code, TEXT.strip() in out) == (0, True)
 
 
 async def test_progress_followed_at_a_terminal_shows_the_text_below_the_events(desk: Desk) -> None:
+    desk.on.clear()
     await started(desk, "told-3")
-
-    def look() -> str:
-        with desk.on_a_screen("progress", "told-3", "--follow") as terminal:
-            terminal.wait_for("word20 ")
-            early = terminal.seen
-            terminal.wait_for("run completed")
-            return early
-
-    early = await asyncio.to_thread(look)
-    assert "started" in early
-    assert f"word{WORDS - 1}" not in early
+    with desk.on_a_screen("progress", "told-3", "--follow") as terminal:
+        await asyncio.to_thread(terminal.wait_for, "word20 ")
+        assert "started" in terminal.seen
+        desk.on.set()
+        await asyncio.to_thread(terminal.wait_for, "run completed")
 
 
 async def test_progress_elsewhere_has_just_the_events(desk: Desk) -> None:

@@ -28,7 +28,7 @@ from orchestrator.errors import (
     InputError,
     ProviderTimeoutError,
 )
-from orchestrator.estimating import Estimate, NotKnown, estimate
+from orchestrator.estimating import Child, Estimate, NotKnown, estimate
 from orchestrator.graph.index import Edge, Graph
 from orchestrator.graph.marking import Marking, NodeStatus
 from orchestrator.graph.plan import EdgeKind, Limits, Plan, PlanNode
@@ -47,6 +47,7 @@ models:
   vectors: {provider: openai, window: 500, abilities: [embed], prices: [{input: 1, output: 0}]}
 """
 IN, OUT = 1_000, 2_000
+Way = tuple[str, str, dict[str, Any]]
 LEAST = IN + OUT
 """Of a prompt of 16 bytes: one token in, one out."""
 
@@ -115,7 +116,7 @@ def test_an_answer_that_may_have_been_kept_may_cost_nothing() -> None:
 
 def test_an_answer_that_must_fit_a_schema_may_be_sent_back_once() -> None:
     schema = {"type": "object"}
-    plain, held = (estimate(compiled(ask(**more))) for more in ({}, {"answer": schema}))
+    plain, held = estimate(compiled(ask())), estimate(compiled(ask(answer=schema)))
 
     assert plain.least == held.least
     # The schema, its mark, and a second question that may fill the window.
@@ -196,7 +197,7 @@ def test_of_a_router_the_cheapest_way_counts_at_least_and_every_way_at_most() ->
         "config": {"routes": [{"when": "inputs.big", "to": "big"}], "otherwise": "small"},
     }
     nodes = [ask("first"), router, ask("big", prompt="x" * 160), ask("small", prompt="x" * 64), ask("last")]
-    ways = [("first", "route", {}), ("big", "last", {}), ("small", "last", {})]
+    ways: list[Way] = [("first", "route", {}), ("big", "last", {}), ("small", "last", {})]
     found = estimate(compiled(*nodes, edges=ways, inputs={"big": {"type": "boolean"}}))
 
     assert found.least == LEAST + (4 * IN + OUT) + LEAST
@@ -232,7 +233,7 @@ def test_a_loop_counts_once_at_least_and_as_often_as_it_may_turn_at_most() -> No
 
 
 def test_loops_in_loops_multiply() -> None:
-    ways = [
+    ways: list[Way] = [
         ("a", "b", {}),
         ("b", "b", {"when": "inputs.x", "max_visits": 3}),
         ("b", "c", {}),
@@ -301,7 +302,7 @@ def test_very_many_items_are_counted_and_no_longer_looked_at_one_by_one() -> Non
 
 
 def test_a_graph_written_in_place_is_part_of_the_run() -> None:
-    body = {"nodes": [ask(prompt="{{ inputs.text }}")], "outputs": {}}
+    body: dict[str, Any] = {"nodes": [ask(prompt="{{ inputs.text }}")], "outputs": {}}
     plan = compiled(
         {"id": "sub", "type": "Subworkflow", "config": {"do": body, "inputs": {"text": "{{ inputs.q }}"}}},
         inputs={"q": {"type": "string"}},
@@ -339,11 +340,15 @@ def test_runs_of_its_own_that_cannot_be_looked_at_are_not_known() -> None:
     def missing(name: str) -> Plan:
         raise DefinitionNotFoundError(f"no definition {name}")
 
-    for child, why in (
+    def itself(_: str) -> Plan:
+        return plan
+
+    cases: list[tuple[Child | None, str]] = [
         (None, "it cannot be looked for here"),
         (missing, "no definition other"),
-        (lambda _: plan, "it starts runs of itself"),
-    ):
+        (itself, "it starts runs of itself"),
+    ]
+    for child, why in cases:
         found = estimate(plan, child=child)
         assert figures(found) == (0, None)
         assert found.unknown == (NotKnown("go", None, f"what its run of `other` costs: {why}"),)
@@ -356,6 +361,16 @@ def test_a_node_type_of_a_package_that_pays_is_not_known() -> None:
 
     assert figures(found) == (LEAST, None)
     assert found.unknown == (NotKnown("ask", None, "nobody knows what a visit of a `Oracle` costs"),)
+
+
+def test_a_field_that_nobody_reckoned_with_makes_a_node_not_known() -> None:
+    plan = compiled(ask())
+    config = plan.nodes[0].config
+    more = config.model_copy(update={"value": {**config.value, "telepathy": True}})
+    found = estimate(plan.model_copy(update={"nodes": (plan.nodes[0].model_copy(update={"config": more}),)}))
+
+    assert figures(found) == (0, None)
+    assert found.unknown == (NotKnown("ask", None, "what its `telepathy` does to its cost is not reckoned with"),)
 
 
 def test_a_cap_bounds_the_most_even_of_what_nobody_knows_and_says_when_the_least_is_over_it() -> None:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from activities.providers.base import ChatReply, ChatRequest
 from activities.providers.openai_compatible import OpenAICompatible
 from activities.providers.simulated import Simulated
 from orchestrator.errors import ProviderUnavailableError
+from orchestrator.models import add_models
 from tests.unit.loopback import Answer, call, perform, web
 from tests.unit.test_providers import COMPLETION
 
@@ -30,6 +32,7 @@ async def test_a_simulated_model_answers_and_says_that_it_is_one() -> None:
         "value": None,
         "declined": [],
         "findings": [],
+        "cut": [],
         "cached": False,
     }
     assert output.usage is not None
@@ -194,3 +197,60 @@ async def test_a_fallback_is_named_in_the_output() -> None:
     assert output.output["declined"] == [
         {"model": "anthropic/a", "code": "PROVIDER_UNAVAILABLE", "message": "a is down"}
     ]
+
+
+@pytest.fixture
+def small_window(tmp_path: Path) -> Iterator[str]:
+    """The name of a model with a window of 200 tokens."""
+    file = tmp_path / "models.yaml"
+    file.write_text("models:\n  tiny: {provider: openai, window: 200, prices: [{input: 0, output: 0}]}\n")
+    add_models(file)
+    yield "tiny"
+    add_models(None)
+
+
+def turns(*contents: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": content, **more} for content in contents]
+
+
+async def test_what_may_be_cut_is_cut_until_it_fits_and_the_output_says_so(small_window: str) -> None:
+    provider = Telling("fine")
+    messages = [*turns("a" * 300, "b" * 300, truncate={"strategy": "drop_oldest"}), *turns("so?")]
+    config = {"model": small_window, "messages": messages, "max_tokens": 20}
+
+    output = await perform(call("ModelInvoke", config), chat={"openai": provider, "simulated": Simulated()})
+
+    assert [turn.content for turn in provider.asked[0].turns] == ["b" * 300, "so?"]
+    [cut] = output.output["cut"]
+    assert (cut["part"], cut["strategy"]) == ("messages[0] to messages[1]", "drop_oldest")
+    assert cut["tokens_after"] < cut["tokens_before"]
+
+
+async def test_a_summary_is_asked_of_the_same_model_and_counted(small_window: str) -> None:
+    provider = Telling("a summary", "fine")
+    config = {
+        "model": small_window,
+        "prompt": "p" * 900,
+        "truncate": {"strategy": "summarise"},
+        "max_tokens": 20,
+    }
+
+    output = await perform(call("ModelInvoke", config), chat={"openai": provider, "simulated": Simulated()})
+
+    assert provider.asked[0].turns[1].content == "p" * 900
+    assert [turn.content for turn in provider.asked[1].turns] == ["a summary"]
+    assert output.usage is not None
+    assert output.usage.calls == 2
+
+
+async def test_a_prompt_over_the_window_that_may_not_be_cut_is_one_clear_error(small_window: str) -> None:
+    provider = Telling("never")
+
+    with pytest.raises(ApplicationError, match="there is room for 180: the model's window has 200") as caught:
+        await perform(
+            call("ModelInvoke", {"model": small_window, "prompt": "p" * 900, "max_tokens": 20}),
+            chat={"openai": provider, "simulated": Simulated()},
+        )
+
+    assert (caught.value.type, caught.value.non_retryable) == ("CONTEXT_TOO_LONG", True)
+    assert provider.asked == []
