@@ -131,8 +131,8 @@ class ResolveRequest(Sent):
     """Says what becomes of a parked node; without ``node``, of every one.
 
     ``retry`` tries again, with the top-level fields of ``config`` changed for this visit, ``inputs`` changed for the
-    rest of its graph, and ``cost_usd``, in dollars, in place of the run's own cap from now on; ``override`` takes ``output`` for its output; ``skip`` goes on as if no way led to it; ``fail``
-    fails it.
+    rest of its graph, and ``cost_usd``, in dollars, in place of the run's own cap from now on; ``override`` takes
+    ``output`` for its output; ``skip`` goes on as if no way led to it; ``fail`` fails it.
     """
 
     action: Literal["retry", "override", "skip", "fail"]
