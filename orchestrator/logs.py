@@ -24,7 +24,7 @@ _NAMES = {"run": "workflow_id", "node": "activity_id", "attempt": "attempt", "wo
 _MOST_CHARACTERS = 1_000
 """Of one detail that the SDK's native part tells: some are whole failures."""
 
-_CHATTY = ("httpx", "httpcore", "openai", "uvicorn")
+_CHATTY = ("httpx", "httpcore", "httpx2", "httpcore2", "openai", "anthropic", "google_genai", "botocore", "uvicorn")
 """Libraries that log each request with its whole address, which may hold a key, or each start of a server."""
 
 

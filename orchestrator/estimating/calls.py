@@ -7,6 +7,8 @@ with one token, or nobody is asked because the answer was kept.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
 from typing import Any, Final, cast
 
 from pydantic_core import to_json
@@ -14,9 +16,9 @@ from pydantic_core import to_json
 from orchestrator.errors import PriceUnknownError, RequestError
 from orchestrator.estimating.knowing import Known, Unknown, fill, is_whole
 from orchestrator.graph.plan import PlanNode
-from orchestrator.models import SIMULATED, ModelInfo, Price, cost_of, find_model, known_window
+from orchestrator.models import SIMULATED, Cost, ModelInfo, Price, cost_of, find_model, known_window
 
-__all__ = ["Visit", "visit_cost"]
+__all__ = ["Prices", "Visit", "visit_cost"]
 
 _TURN_TOKENS: Final = 16
 """What a message takes beside its text, at most; the same that workers set aside for it."""
@@ -74,13 +76,39 @@ class _NotKnownError(Exception):
     """The message says why."""
 
 
-def visit_cost(node: PlanNode, known: Known, otherwise: Price | None = None) -> Visit:
+class Prices:
+    """What calls cost today, each reckoned once.
+
+    Args:
+        otherwise: The price of models that nobody knows one for.
+    """
+
+    def __init__(self, otherwise: Price | None = None) -> None:
+        self._otherwise = otherwise
+        self._found: dict[str, tuple[ModelInfo, Cost]] = {}
+
+    def of(self, name: str) -> tuple[ModelInfo, Cost]:
+        """The model called ``name``, and what its calls cost.
+
+        Raises:
+            RequestError: There is none.
+            PriceUnknownError: Nobody knows its price.
+        """
+        if name not in self._found:
+            model = find_model(name)
+            free = Price(Decimal(0), Decimal(0))
+            cost = free.cost if model.provider == SIMULATED else cost_of(model, otherwise=self._otherwise)
+            self._found[name] = model, cache(cost)
+        return self._found[name]
+
+
+def visit_cost(node: PlanNode, known: Known, prices: Prices) -> Visit:
     """What a visit of ``node`` costs.
 
     Args:
         node: A node that pays.
         known: What of its scope's data is known.
-        otherwise: The price of models that nobody knows one for.
+        prices: Those of today.
     """
     if node.type not in _FIELDS:
         return Visit(doubts=((None, f"nobody knows what a visit of a `{node.type}` costs"),))
@@ -89,7 +117,7 @@ def visit_cost(node: PlanNode, known: Known, otherwise: Price | None = None) -> 
     config: Mapping[str, Any] = fill(node.config.value, known)
     names = _named(config)
     question = _asked(config) if node.type == "ModelInvoke" else _embedded(config)
-    costs = [_of_model(name, question, otherwise) for name in names]
+    costs = [_of_model(name, question, prices) for name in names]
     most = [cost.most for cost in costs]
     sure = [amount for amount in most if amount is not None]
     return Visit(
@@ -106,17 +134,16 @@ def _named(config: Mapping[str, Any]) -> list[str | Unknown]:
     return [config.get("model", Unknown()), *others]
 
 
-def _of_model(name: str | Unknown, question: _Question, otherwise: Price | None) -> Visit:
+def _of_model(name: str | Unknown, question: _Question, prices: Prices) -> Visit:
     """One call of one model, with what becomes of its answer."""
     if isinstance(name, Unknown):
         return Visit(doubts=((None, "which model is asked is known only as it runs"),))
     try:
-        model = find_model(name)
-        if model.provider == SIMULATED:
-            return Visit(most=0)
-        cost = cost_of(model, otherwise=otherwise)
+        model, cost = prices.of(name)
     except (RequestError, PriceUnknownError) as error:
         return Visit(doubts=((name, error.message),))
+    if model.provider == SIMULATED:
+        return Visit(most=0)
     least = cost(question.least_tokens, 0 if model.only_embeds else 1)
     try:
         answer = _most_output(model, question.most_tokens)

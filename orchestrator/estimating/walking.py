@@ -9,7 +9,7 @@ from typing import Any, Final
 from orchestrator.contracts import LimitsRequest
 from orchestrator.definition.limits import tighten
 from orchestrator.errors import OrchestratorError
-from orchestrator.estimating.calls import visit_cost
+from orchestrator.estimating.calls import Prices, visit_cost
 from orchestrator.estimating.certain import Certain
 from orchestrator.estimating.figures import Estimate, NodeEstimate, NotKnown
 from orchestrator.estimating.knowing import NOTHING, Known, given_to, is_whole, items_known, of_inputs
@@ -21,7 +21,7 @@ __all__ = ["Child", "estimate"]
 Child = Callable[[str], Plan]
 """Gives the plan of the definition that ``name`` or ``name@version`` stands for; raises our errors."""
 
-_MOST_LOOKS: Final = 10_000
+_MOST_LOOKS: Final = 50_000
 """Nodes that are looked at with what is known of each item; from then on with nothing known of them."""
 _MOST_ITEMS: Final = 10_000
 
@@ -80,7 +80,7 @@ def estimate(
     Raises:
         InputError: Some inputs are none of the definition, or do not fit.
     """
-    walk = _Walk(plan, limits or plan.limits, child, otherwise, inside=(plan.name,))
+    walk = _Walk(plan, limits or plan.limits, child, Prices(otherwise), inside=(plan.name,))
     return walk.run(of_inputs(plan, inputs or {}))
 
 
@@ -91,17 +91,17 @@ class _Walk:
         plan: The root plan.
         limits: Those of the run.
         child: See ``estimate``.
-        otherwise: See ``estimate``.
+        prices: Those of today.
         inside: The names of the definitions whose runs it stands in, and its own.
     """
 
     def __init__(
-        self, plan: Plan, limits: Limits, child: Child | None, otherwise: Price | None, inside: tuple[str, ...]
+        self, plan: Plan, limits: Limits, child: Child | None, prices: Prices, inside: tuple[str, ...]
     ) -> None:
         self._plan = plan
         self._limits = limits
         self._child = child
-        self._otherwise = otherwise
+        self._prices = prices
         self._inside = inside
         self._looks = _MOST_LOOKS
         self._blank: dict[str, _Sum] = {}
@@ -179,7 +179,7 @@ class _Walk:
         return found
 
     def _paid(self, found: _Sum, node: PlanNode, known: Known, sure: int, most: int) -> int:
-        visit = visit_cost(node, known, self._otherwise)
+        visit = visit_cost(node, known, self._prices)
         _add(found, node, visit.models, (sure, most), (visit.least, visit.most))
         for model, why in visit.doubts:
             found.unknown[NotKnown(node.id, model, why)] = None
@@ -235,7 +235,7 @@ class _Walk:
         if plan.name in self._inside:
             raise OrchestratorError("it starts runs of itself")
         limits = tighten(plan.limits, LimitsRequest(steps=self._limits.steps, cost_usd=self._limits.cost_usd))
-        walk = _Walk(plan, limits, self._child, self._otherwise, (*self._inside, plan.name))
+        walk = _Walk(plan, limits, self._child, self._prices, (*self._inside, plan.name))
         return walk.run(given_to(plan, node.inputs, known))
 
 

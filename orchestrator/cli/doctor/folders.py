@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from activities.blobs import blob_store
 from orchestrator.cli.doctor.checking import Check, Finding, fail, in_thread, ok, warn
-from orchestrator.errors import SettingsError
+from orchestrator.errors import OrchestratorError, SettingsError
 from orchestrator.settings import Settings, variable_name
 
 __all__ = ["checks"]
@@ -19,10 +20,12 @@ _MOST_SHOWN = 5
 
 def checks(settings: Settings) -> dict[str, Check]:
     """The checks of this family."""
-    found: dict[str, Check] = {
-        "blob folder": partial(in_thread, partial(_writable, "blob folder", settings.blob_dir, "blob_dir", made=True)),
-        "encryption": partial(in_thread, partial(_encryption, settings)),
-    }
+    found: dict[str, Check] = {"encryption": partial(in_thread, partial(_encryption, settings))}
+    if str(settings.blob_dir).startswith("s3:"):
+        found["blob bucket"] = partial(_bucket, settings)
+    else:
+        writable = partial(_writable, "blob folder", settings.blob_dir, "blob_dir", made=True)
+        found = {"blob folder": partial(in_thread, writable), **found}
     for name, field in _SECRETS:
         folder: Path | None = getattr(settings, field)
         if folder is not None:
@@ -31,6 +34,18 @@ def checks(settings: Settings) -> dict[str, Check]:
         name = f"files in {folder}"
         found[name] = partial(in_thread, partial(_writable, name, folder, "files_dirs", made=False))
     return found
+
+
+async def _bucket(settings: Settings) -> Sequence[Finding]:
+    """Whether a blob can be kept in a bucket, and read again."""
+    check = "blob bucket"
+    try:
+        store = blob_store(settings)
+        await store.get(await store.put(b'"written by doctor"'))
+    except OrchestratorError as error:
+        mend = "Check the bucket, the address of its service, and what the credentials of this process may do there."
+        return [fail(check, error.message, mend)]
+    return [ok(check, f"{settings.blob_dir} can be written and read")]
 
 
 def _writable(check: str, folder: Path, field: str, *, made: bool) -> Sequence[Finding]:
