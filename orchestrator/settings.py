@@ -23,9 +23,9 @@ _AS_EVERYBODY_CALLS_THEM = ("openai_", "anthropic_", "gemini_")
 """Settings with the names that the makers' own clients gave them."""
 _STORAGE = "sqlite:///.orchestrator/storage.db"
 _LIKENESS = 0.9
+"""From which on a name is a setting spelt wrongly: packages that extend us have variables of their own."""
 _CACHED_PER_TASK = 4
 """Fewer, and the SDK evicts runs in the middle of a step: docs/decisions/0017-the-cache-is-larger-than-the-work.md."""
-"""From which on a name is a setting spelt wrongly: packages that extend us have variables of their own."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 ListenAddress = Annotated[str, AfterValidator(listen_address)]

@@ -12,6 +12,7 @@ from orchestrator.cli.errors import FAILED, ISSUE_COLUMNS, OK, issue_rows, repor
 from orchestrator.cli.output import data, out, table
 from orchestrator.definition.words import did_you_mean
 from orchestrator.errors import RequestError
+from orchestrator.models import add_models
 from orchestrator.settings import load_settings
 from orchestrator.testkit.coverage import Covered
 from orchestrator.testkit.durations import spelled
@@ -31,6 +32,7 @@ def test(files: Sequence[Path], *, names: Sequence[str], kill_sweep: bool, as_js
         ServerUnavailableError: The test server is not there.
     """
     settings = load_settings()
+    add_models(settings.models_file)
     try:
         suites = [load_cases(file, settings.definitions_dir) for file in _files(files)]
     except CaseFileError as error:

@@ -25,6 +25,8 @@ from orchestrator.errors import (
 from orchestrator.graph.inputs import input_schema
 from orchestrator.graph.plan import Limits
 from orchestrator.graph.schema import problems
+from orchestrator.models import add_models
+from orchestrator.settings import load_settings
 
 __all__ = [
     "Wanted",
@@ -138,7 +140,9 @@ def find_definition(reference: str, library: Path) -> Definition:
         DefinitionError: It breaks rules.
         DefinitionNotFoundError: There is none.
         RequestError: The name is not well formed.
+        SettingsError: The file of models is wrong.
     """
+    add_models(load_settings().models_file)
     if is_file(reference):
         return load_file(reference)
     name, _, version = reference.partition("@")

@@ -41,19 +41,36 @@ def configured(worker_settings: Settings, wire: str, monkeypatch: pytest.MonkeyP
         )
 
 
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"customer": {"type": "string"}, "pieces": {"type": "integer"}},
+    "required": ["customer", "pieces"],
+    "additionalProperties": False,
+}
+
+
 def definition() -> dict[str, Any]:
+    """Asks with a system message, streamed, and for an answer that fits a schema."""
+
     def ask(name: str, prompt: str, **more: Any) -> dict[str, Any]:
-        config = {"model": "{{ inputs.model }}", "prompt": prompt, "max_tokens": 50, "temperature": 0, **more}
+        config = {"model": "{{ inputs.model }}", "prompt": prompt, "max_tokens": 100, "temperature": 0, **more}
         return {"id": name, "type": "ModelInvoke", "config": config}
 
+    order = "The customer: Ada. She ordered 3 pieces. Which order is it?"
     return graph(
         [
-            ask("greet", "Say hello"),
+            ask("greet", "Say hello", stream=True),
             ask("who", "Who are you?", system="You are Captain Bligh."),
+            ask("read", order, system="Read orders.", answer=SCHEMA),
         ],
-        [edge("greet", "who")],
+        [edge("greet", "who"), edge("who", "read")],
         inputs={"model": {"type": "string"}},
-        outputs={"greeting": "{{ nodes.greet.text }}", "who": "{{ nodes.who.text }}", "by": "{{ nodes.who.provider }}"},
+        outputs={
+            "greeting": "{{ nodes.greet.text }}",
+            "who": "{{ nodes.who.text }}",
+            "by": "{{ nodes.who.provider }}",
+            "order": "{{ nodes.read.value }}",
+        },
     )
 
 
@@ -68,8 +85,15 @@ async def test_one_definition_runs_against_every_provider(client: Client, config
             assert KEY not in json.dumps(result.model_dump(mode="json"))
             found[model.partition("/")[0]] = result.outputs
 
+    order = {"customer": "Ada", "pieces": 3}
     simulated = found.pop("simulated")
+    assert simulated["order"] == order
     assert simulated["greeting"]
     assert simulated["by"] == "simulated"
     for name, outputs in found.items():
-        assert outputs == {"greeting": "Hello there, my dear friend", "who": "Captain Bligh", "by": name}
+        assert outputs == {
+            "greeting": "Hello there, my dear friend",
+            "who": "Captain Bligh",
+            "by": name,
+            "order": order,
+        }

@@ -7,6 +7,7 @@ from orchestrator.cli.doctor.checking import Check, Finding, fail, in_thread, ok
 from orchestrator.compiler import compile_definition
 from orchestrator.definition.library import Library
 from orchestrator.errors import OrchestratorError
+from orchestrator.models import add_models
 from orchestrator.settings import Settings
 
 __all__ = ["checks"]
@@ -24,6 +25,7 @@ def _definitions(settings: Settings) -> Sequence[Finding]:
     if not folder.is_dir():
         mend = "`orchestrator new hello` makes it, or set ORCHESTRATOR_DEFINITIONS_DIR. Files can be run without it."
         return [warn("definitions", f"there is no folder {folder}", mend)]
+    add_models(settings.models_file)
     library = Library(folder)
     entries = library.entries()
     if not entries:
