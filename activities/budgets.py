@@ -16,6 +16,8 @@ from storage import Cap
 __all__ = ["Budget", "caps_for", "read_budgets"]
 
 _Dollars = Decimal | None
+_MOST_USD = 1_000_000_000
+"""Of a cap; the ledger counts nano-dollars in 64 bits."""
 
 
 class Budget(BaseModel):
@@ -27,8 +29,8 @@ class Budget(BaseModel):
     only: str | None = Field(default=None, min_length=1, max_length=200)
     each: Literal["day", "ever"] = "ever"
     """``day``: from midnight UTC on it begins anew."""
-    hard_usd: _Dollars = Field(default=None, ge=0, le=1_000_000_000, allow_inf_nan=False)
-    soft_usd: _Dollars = Field(default=None, ge=0, le=1_000_000_000, allow_inf_nan=False)
+    hard_usd: _Dollars = Field(default=None, ge=0, le=_MOST_USD, allow_inf_nan=False)
+    soft_usd: _Dollars = Field(default=None, ge=0, le=_MOST_USD, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _caps_something(self) -> Self:
@@ -55,7 +57,8 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
 def caps_for(account: Account, budgets: Sequence[Budget]) -> list[Cap]:
     """What a call of this account counts in: always its run, and each scope that a budget is for."""
     run = f"run:{account.purse}"
-    found: dict[str, Cap] = {run: Cap(run, None if account.cap_usd is None else nano(Decimal(str(account.cap_usd))))}
+    own = None if account.cap_usd is None else nano(Decimal(str(min(account.cap_usd, _MOST_USD))))
+    found: dict[str, Cap] = {run: Cap(run, own)}
     today = datetime.now(UTC).date().isoformat()
     for budget in budgets:
         whose = _whose(account, budget)
@@ -76,8 +79,13 @@ def _whose(account: Account, budget: Budget) -> tuple[str, str] | None:
     if name is None:
         return None
     # Two tenants may both have a user "ada".
-    of = "" if budget.per == "tenant" else f"{account.tenant or ''}/"
-    return f"{budget.per}:{of}{name}", name
+    of = "" if budget.per == "tenant" else f"{_part(account.tenant or '')}/"
+    return f"{budget.per}:{of}{_part(name)}", name
+
+
+def _part(name: str) -> str:
+    """A name as part of a scope's: the user ``b/c`` of the tenant ``a`` is not the user ``c`` of the tenant ``a/b``."""
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 def _tighter(one: Cap | None, scope: str, budget: Budget) -> Cap:

@@ -72,18 +72,24 @@ class Cache:
         try:
             blob = await (await self._index()).find(key)
             return None if blob is None else from_json(await self._blobs.get(blob))
-        except OrchestratorError as error:
-            _log.warning("what models answered cannot be looked up, so they are asked: %s", error.message)
+        except (OrchestratorError, ValueError) as error:
+            _log.warning("what models answered cannot be looked up, so they are asked: %s", _brief(error))
             return None
 
     async def _keep(self, key: str, output: dict[str, Any], seconds: float) -> None:
         try:
             await (await self._index()).keep(key, await self._blobs.put(to_json(output)), seconds)
-        except OrchestratorError as error:
-            _log.warning("what a model answered cannot be kept: %s", error.message)
+        except (OrchestratorError, ValueError) as error:
+            # It is paid for: an error here would have it asked, and paid for, again.
+            _log.warning("what a model answered cannot be kept: %s", _brief(error))
 
     async def _index(self) -> Answers:
         async with self._opening:
             if self._answers is None:
                 self._answers = Answers(await self._stack.enter_async_context(open_storage(self._url or "")))
             return self._answers
+
+
+def _brief(error: OrchestratorError | ValueError) -> str:
+    """What went wrong; a ``ValueError``, of JSON, would quote the answer."""
+    return error.message if isinstance(error, OrchestratorError) else "it is no JSON"

@@ -93,7 +93,8 @@ class _Visit:
 
         def request(model: ModelInfo) -> ChatRequest:
             turns = (Turn("system", order), Turn("user", text))
-            return ChatRequest(model=model.wire_name, turns=turns, max_tokens=most, limit_field=model.limit_field)
+            limit = most if model.most_output is None else min(most, model.most_output)
+            return ChatRequest(model=model.wire_name, turns=turns, max_tokens=limit, limit_field=model.limit_field)
 
         served = await self._asking.complete((self._config.model, *self._config.fallback), request)
         self._served.append(served)

@@ -5,7 +5,7 @@ See docs/budgets.md for what is promised, and docs/decisions/0016-money-is-set-a
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -102,17 +102,15 @@ class Purse:
         try:
             yield bill
         except ProviderError as error:
-            await (ledger.book(key) if error.may_have_charged else ledger.release(key))
+            if error.may_have_charged:
+                bill.cost_usd = float(dollars(amount))
+            await _ended(model, ledger.book(key) if error.may_have_charged else ledger.release(key))
             raise
         except BaseException:
             # Cancelled, or a fault of ours: the provider may have done its work.
-            await asyncio.shield(ledger.book(key))
+            await asyncio.shield(_ended(model, ledger.book(key)))
             raise
-        try:
-            await ledger.settle(key, _booking(bill, cost, amount))
-        except StorageUnavailableError as error:
-            # An attempt that failed here would be paid for again. What was set aside stays so until it is reconciled.
-            _log.warning("a call of %s was paid for and cannot be settled: %s", model.name, error.message)
+        await _ended(model, ledger.settle(key, _booking(bill, cost, amount)))
 
     async def close(self) -> None:
         """Closes the ledger, if it was opened."""
@@ -134,6 +132,17 @@ class Purse:
                     raise StorageUnavailableError("this worker has no storage, so it cannot spend money")
                 self._ledger = Ledger(await self._stack.enter_async_context(open_storage(self._url)))
             return self._ledger
+
+
+async def _ended(model: ModelInfo, ending: Awaitable[bool]) -> None:
+    """Note in the ledger what became of a call, whose own outcome counts whatever becomes of the note."""
+    try:
+        if not await ending:
+            _log.warning("a call of %s was reconciled by hand before it ended", model.name)
+    except StorageUnavailableError as error:
+        # An attempt that failed here would be paid for again, and one that was cancelled would not be cancelled. What
+        # was set aside stays so until it is reconciled.
+        _log.warning("what became of a call of %s cannot be noted: %s", model.name, error.message)
 
 
 def _most_output(model: ModelInfo, asked: int | None, caps: Sequence[Cap]) -> int:

@@ -21,6 +21,8 @@ from storage.tables import ENTRIES, SCOPES
 __all__ = ["Booking", "Cap", "EntryKey", "Ledger", "OpenEntry", "Reservation", "Standing"]
 
 Ending = Literal["settled", "released", "booked"]
+_MOST = 10**17
+"""Nano-dollars of one call; a database sums them up in 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +106,13 @@ class Ledger:
 
         Raises:
             BudgetExceededError: A hard cap would be passed. Nothing was reserved; the details have the figures.
-            RequestError: The call of this key has ended.
+            RequestError: The call of this key has ended, or may cost more than can be counted.
             StorageUnavailableError: The storage is away: nothing may be spent.
         """
         if amount < 0:
             raise ValueError("a reservation cannot be negative")
+        if amount > _MOST:
+            raise RequestError(f"a call that may cost ${amount // 10**9:,} cannot be booked: ask for fewer `max_tokens`")
         ordered = sorted(caps, key=lambda cap: cap.scope)
         async with self._storage.writing() as connection:
             row = {

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic_core import to_json
 
@@ -103,8 +103,8 @@ class Asking:
         declined: list[Declined] = []
         for place, name in enumerate(models):
             model = find_model(name)
-            provider = provider_for(self._desk.providers, model)
             try:
+                provider = provider_for(self._desk.providers, model)
                 reply = await self._one(model, provider, request(model), shown=shown)
             except ProviderError as error:
                 if not error.retryable or place == len(models) - 1:
@@ -147,10 +147,11 @@ class Asking:
             with model_span("chat", model) as span:
                 reply = await (self._shown(provider, request) if shown else provider.complete(request))
                 span.answered(reply)
-            if reply.input_tokens or reply.output_tokens:
+            if _says_what_it_took(reply):
                 bill.input_tokens, bill.output_tokens = reply.input_tokens, reply.output_tokens
         self._count(reply.input_tokens, reply.output_tokens, bill)
-        return reply
+        # Half a character can be neither shown nor kept; streams have a question mark for it too.
+        return replace(reply, text=_writable(reply.text), model=_writable(reply.model))
 
     @asynccontextmanager
     async def _paying(
@@ -163,9 +164,15 @@ class Asking:
         # The breaker first: who is left alone takes neither a place in the rate nor money.
         with self._desk.breakers.of(model).guarding():
             await self._desk.rates.admit(model)
-            async with self._desk.purse.paying(model, texts, most_output, self._call, number=self._number) as bill:
-                with measured(model):
-                    yield bill
+            bill = Bill()
+            try:
+                async with self._desk.purse.paying(model, texts, most_output, self._call, number=self._number) as bill:
+                    with measured(model):
+                        yield bill
+            except ProviderError:
+                if bill.cost_usd is not None:  # it may have charged: that counts, whoever answers in the end
+                    self._count(0, 0, bill)
+                raise
 
     async def _shown(self, provider: ModelProvider, request: ChatRequest) -> ChatReply:
         pieces = provider.stream(request)
@@ -188,6 +195,16 @@ class Asking:
         self.usage = self.usage.plus(
             Usage(calls=1, input_tokens=input_tokens, output_tokens=output_tokens, cost_usd=bill.cost_usd)
         )
+
+
+def _says_what_it_took(reply: ChatReply) -> bool:
+    """Whether both counts are there: with one of them alone the other would be free."""
+    wrote = bool(reply.text or reply.tool_calls)
+    return reply.input_tokens > 0 and (reply.output_tokens > 0 or not wrote)
+
+
+def _writable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def _texts(request: ChatRequest) -> list[str]:

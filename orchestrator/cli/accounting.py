@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from orchestrator.cli.errors import FAILED, OK
 from orchestrator.cli.output import at_terminal, data, out, say, shown_time, table
 from orchestrator.cli.session import Session, on_server
 from orchestrator.cli.tokens import first_run_id
 from orchestrator.contracts import visit_label
-from orchestrator.errors import RequestError
+from orchestrator.errors import RequestError, ServerUnavailableError
 from orchestrator.graph.durations import parse_duration
 from orchestrator.models import dollars
 from orchestrator.settings import load_settings
@@ -89,6 +89,7 @@ def reconcile(how: Literal["book", "release"], older_than: str, *, yes: bool, as
 
     Raises:
         RequestError: ``older_than`` is no duration, or nobody is here who could confirm it.
+        ServerUnavailableError: It does not say which calls are under way.
         StorageUnavailableError: The ledger cannot be reached.
     """
     age = _age(older_than)
@@ -123,15 +124,22 @@ def reconcile(how: Literal["book", "release"], older_than: str, *, yes: bool, as
 
 
 async def _under_way(client: Client, entry: OpenEntry) -> bool:
-    """Whether a worker is making the call: Temporal has its attempt as the one that runs."""
+    """Whether a worker is making the call: Temporal has its attempt as the one that runs.
+
+    Raises:
+        ServerUnavailableError: The server does not say.
+    """
     key = entry.key
     label = visit_label(key.node, key.visit)
     activity_id = label if key.try_ == 1 else f"{label}~{key.try_}"
     async for found in client.list_workflows(f"RunId = '{key.run_id}'"):
         try:
             described = await client.get_workflow_handle(found.id, run_id=key.run_id).describe()
-        except RPCError:
-            continue
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                continue
+            # Not to know it is no reason to give money back.
+            raise ServerUnavailableError(f"the server does not say whether {label} is under way: {error.message}") from None
         pending = described.raw_description.pending_activities
         if any(task.activity_id == activity_id and task.attempt == key.attempt for task in pending):
             return True

@@ -15,7 +15,7 @@ from orchestrator.definition.model import Definition
 from orchestrator.errors import DefinitionNotFoundError, RequestError
 from orchestrator.estimating import Estimate, NodeEstimate
 from orchestrator.estimating import estimate as estimated
-from orchestrator.models import Price, add_models, dollars
+from orchestrator.models import Price, dollars
 from orchestrator.settings import Settings, load_settings
 
 __all__ = ["affordable", "show"]
@@ -35,7 +35,6 @@ def show(reference: str, inputs: str | None, values: Sequence[str], *, as_json: 
         InputError: The inputs do not fit.
     """
     settings = load_settings()
-    add_models(settings.models_file)
     definition = find_definition(reference, settings.definitions_dir)
     found = _estimate(definition, read_inputs(inputs, values, definition), LimitsRequest(), settings)
     if as_json:

@@ -107,14 +107,11 @@ def run(
 
 def _asked(command: Command, settings: Settings, *, estimate: bool) -> Wanted:
     """The request; with ``estimate``, once it was told what it costs, which is no more than it may."""
-    if not estimate:
-        return command.wanted(settings)
-    from orchestrator.cli.estimating import affordable
-    from orchestrator.models import add_models
-
-    add_models(settings.models_file)
     asked = command.wanted(settings)
-    affordable(asked, settings)
+    if estimate:
+        from orchestrator.cli.estimating import affordable
+
+        affordable(asked, settings)
     return asked
 
 

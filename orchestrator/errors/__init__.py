@@ -27,15 +27,19 @@ OrchestratorError
 ├── ServerUnavailableError      the Temporal server cannot be reached
 ├── WorkerMissingError          nobody answers on the task queue
 ├── SettingsError
-└── ProviderError               an outside system
-    ├── ProviderRejectedError
-    │   ├── ContextTooLongError
-    │   └── ContentFilteredError
-    ├── ProviderAuthError
-    ├── ProviderRateLimitedError
-    └── ProviderUnavailableError
-        ├── ProviderOverloadedError
-        └── ProviderTimeoutError
+├── ProviderError               an outside system
+│   ├── ProviderRejectedError
+│   │   ├── ContextTooLongError
+│   │   └── ContentFilteredError
+│   ├── ProviderAuthError
+│   ├── ProviderRateLimitedError
+│   └── ProviderUnavailableError
+│       ├── ProviderOverloadedError
+│       └── ProviderTimeoutError
+├── StorageUnavailableError     what is kept beside Temporal cannot be reached
+├── StreamSupersededError       a newer attempt writes the text
+├── BudgetExceededError         a call would pass a cap
+└── PriceUnknownError           nobody knows what a model costs
 """
 
 from orchestrator.errors.outside import (

@@ -11,33 +11,46 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final, cast
 
-from pydantic_core import to_json
-
 from orchestrator.errors import PriceUnknownError, RequestError
-from orchestrator.estimating.knowing import Known, Unknown, fill, is_whole
+from orchestrator.estimating.knowing import Known, Unknown, fill
+from orchestrator.estimating.questions import TOKEN_BYTES, TURN_TOKENS, Question, embedded, invoked
 from orchestrator.graph.plan import PlanNode
 from orchestrator.models import SIMULATED, Cost, ModelInfo, Price, cost_of, find_model, known_window
 
 __all__ = ["Prices", "Visit", "visit_cost"]
 
-_TURN_TOKENS: Final = 16
-"""What a message takes beside its text, at most; the same that workers set aside for it."""
-_TOKEN_BYTES: Final = 16
-"""Of text that people or programs wrote, a token is no more on average: what makes the least of a question."""
 _LONGEST_TOKEN: Final = 128
-"""Characters; no tokenizer has a longer one."""
+"""Bytes; no tokenizer has a longer one."""
 _MOST_SENT_BACK: Final = 100_000
 _COMPLAINT: Final = 3_500
 """Characters: of an answer that is sent back, and of what is wrong with it."""
 _UTF8: Final = 4
 """Bytes of a character at most."""
-_MOST_ROOM: Final = 4_096
-"""Tokens that are kept free for an answer of any length, unless a quarter of the window is less."""
-_MOST_TEXTS: Final = 2_000
-"""In one Embed."""
+_FITTED: Final = {
+    ("bytes", "bytes"): 3,
+    ("bytes", "characters"): 1,
+    ("characters", "bytes"): 4 * _UTF8,
+    ("characters", "characters"): 1,
+}
+"""Tokens that are set aside at most for each token of room that a question was made to fit: by how the model that is
+meant estimates, for which it was made to fit, and how the one that is asked does."""
+_SUMMARY_BYTES: Final = 500
+"""Of the order to summarise; and of what stands between messages, for each."""
 _FIELDS: Final = {
     "ModelInvoke": frozenset(
-        ("answer", "fallback", "max_tokens", "messages", "model", "prompt", "safety", "stream", "system", "temperature")
+        (
+            "answer",
+            "fallback",
+            "max_tokens",
+            "messages",
+            "model",
+            "prompt",
+            "safety",
+            "stream",
+            "system",
+            "temperature",
+            "truncate",
+        )
     ),
     "Embed": frozenset(("dimensions", "model", "text", "texts")),
 }
@@ -52,24 +65,6 @@ class Visit:
     least: int = 0
     most: int | None = None
     doubts: tuple[tuple[str | None, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """The texts that are sent, and what else is known of them.
-
-    ``many``: how many texts at most stand for each that is unknown; 0: together they fit the window.
-    """
-
-    texts: tuple[str | Unknown, ...]
-    schema: str | None = None
-    most_tokens: Any = None
-    many: int = 0
-
-    @property
-    def least_tokens(self) -> int:
-        size = sum(text.fixed if isinstance(text, Unknown) else len(text.encode()) for text in self.texts)
-        return max(1, size // _TOKEN_BYTES)
 
 
 class _NotKnownError(Exception):
@@ -116,7 +111,7 @@ def visit_cost(node: PlanNode, known: Known, prices: Prices) -> Visit:
         return Visit(doubts=((None, f"what its `{others[0]}` does to its cost is not reckoned with"),))
     config: Mapping[str, Any] = fill(node.config.value, known)
     names = _named(config)
-    question = _asked(config) if node.type == "ModelInvoke" else _embedded(config)
+    question = invoked(config, names[0]) if node.type == "ModelInvoke" else embedded(config)
     costs = [_of_model(name, question, prices) for name in names]
     most = [cost.most for cost in costs]
     sure = [amount for amount in most if amount is not None]
@@ -134,7 +129,7 @@ def _named(config: Mapping[str, Any]) -> list[str | Unknown]:
     return [config.get("model", Unknown()), *others]
 
 
-def _of_model(name: str | Unknown, question: _Question, prices: Prices) -> Visit:
+def _of_model(name: str | Unknown, question: Question, prices: Prices) -> Visit:
     """One call of one model, with what becomes of its answer."""
     if isinstance(name, Unknown):
         return Visit(doubts=((None, "which model is asked is known only as it runs"),))
@@ -147,12 +142,13 @@ def _of_model(name: str | Unknown, question: _Question, prices: Prices) -> Visit
     least = cost(question.least_tokens, 0 if model.only_embeds else 1)
     try:
         answer = _most_output(model, question.most_tokens)
-        asked = _most_input(model, question, answer)
+        asked = _most_input(model, question)
+        summaries = _summaries(model, cost, question)
     except _NotKnownError as error:
         return Visit(least=least, doubts=((name, str(error)),))
-    most = cost(asked, answer)
+    most = cost(asked, answer) + summaries
     if question.schema is not None:
-        most += cost(_sent_back(model, asked, answer), answer)
+        most += cost(asked + _sent_back(model, answer), answer)
     return Visit(least=least, most=most)
 
 
@@ -171,63 +167,40 @@ def _most_output(model: ModelInfo, asked: Any) -> int:
     return model.most_output
 
 
-def _most_input(model: ModelInfo, question: _Question, answer: int) -> int:
-    fixed = [text for text in question.texts if not isinstance(text, Unknown)]
-    unknown = len(question.texts) - len(fixed)
+def _most_input(model: ModelInfo, question: Question) -> int:
     extra = [] if question.schema is None else [question.schema]
-    tokens = model.estimated_tokens(*fixed, *extra) + _TURN_TOKENS * (len(fixed) + len(extra) + 1)
-    if not unknown:
+    tokens = model.estimated_tokens(*question.fixed, *extra)
+    tokens += TURN_TOKENS * (len(question.fixed) + len(extra) + 1)
+    if question.many and question.unknown:
+        each = _known_room(known_window(model)) * model.estimated_tokens("x" * TOKEN_BYTES) + TURN_TOKENS
+        return tokens + question.unknown * question.many * each
+    if not question.unknown and not question.may_be_cut:
         return tokens
-    window = known_window(model)
-    if window is None:
+    room = _known_room(question.room) * _FITTED[question.fitted, model.estimate]
+    return max(tokens, room + model.estimated_tokens(*extra) + TURN_TOKENS * (len(extra) + 1))
+
+
+def _known_room(room: int | None) -> int:
+    if room is None:
         raise _NotKnownError(
             "nobody knows its window, and what it is asked is known only as it runs: give the model `window` in the "
             "file of ORCHESTRATOR_MODELS_FILE"
         )
-    if question.many:
-        return tokens + unknown * question.many * (window + _TURN_TOKENS)
-    usual = min(window // 4, answer, _MOST_ROOM)
-    room = window - (usual if question.most_tokens is None else min(answer, window))
-    return max(tokens, room + model.estimated_tokens(*extra) + _TURN_TOKENS * (len(extra) + 1))
+    return room
 
 
-def _sent_back(model: ModelInfo, asked: int, answer: int) -> int:
-    """What the second question takes, which has the first answer and what is wrong with it."""
-    said = min(_MOST_SENT_BACK, answer * _LONGEST_TOKEN) + _COMPLAINT
-    more = said * _UTF8 if model.estimate == "bytes" else -(-said // 4)
-    window = known_window(model)
-    whole = asked + more + 2 * _TURN_TOKENS
-    return whole if window is None else min(whole, max(window, asked))
+def _summaries(model: ModelInfo, cost: Cost, question: Question) -> int:
+    """What it costs to have texts summarised that do not fit: each at most once, all of it in one."""
+    count = sum(text.cut == "summarise" for text in question.texts)
+    if count == 0 or question.room is None or not question.may_be_cut:
+        return 0
+    if any(isinstance(text.text, Unknown) for text in question.texts if text.cut == "summarise"):
+        raise _NotKnownError("what is summarised is known only as it runs")
+    size = model.estimated_tokens(*question.fixed, "x" * _SUMMARY_BYTES * (len(question.texts) + 1))
+    return count * cost(size + 3 * TURN_TOKENS, question.room)
 
 
-def _asked(config: Mapping[str, Any]) -> _Question:
-    texts = [config[name] for name in ("system", "prompt") if config.get(name) is not None]
-    messages = config.get("messages")
-    if isinstance(messages, list):
-        texts += [_content(message) for message in cast("list[Any]", messages)]
-    elif messages is not None:
-        texts.append(Unknown())
-    schema = None if config.get("answer") is None else _as_text(config["answer"])
-    if isinstance(schema, Unknown):
-        texts, schema = [*texts, schema], ""
-    return _Question(tuple(map(_as_text, texts)), schema, config.get("max_tokens"))
-
-
-def _content(message: Any) -> Any:
-    return cast("dict[str, Any]", message).get("content", "") if isinstance(message, dict) else Unknown()
-
-
-def _embedded(config: Mapping[str, Any]) -> _Question:
-    texts = config.get("texts")
-    if isinstance(texts, list):
-        return _Question(tuple(map(_as_text, cast("list[Any]", texts))), many=1)
-    if texts is not None:
-        return _Question((Unknown(),), many=_MOST_TEXTS)
-    return _Question((_as_text(config.get("text", "")),), many=1)
-
-
-def _as_text(value: Any) -> str | Unknown:
-    """What a ``Text`` of a node's configuration makes of a value."""
-    if isinstance(value, (str, Unknown)):
-        return value
-    return to_json(value).decode() if is_whole(value) else Unknown()
+def _sent_back(model: ModelInfo, answer: int) -> int:
+    """What the second question takes beside the first: the answer, and what is wrong with it."""
+    size = min(_MOST_SENT_BACK * _UTF8, answer * _LONGEST_TOKEN) + _COMPLAINT * _UTF8
+    return (size if model.estimate == "bytes" else -(-size // 4)) + 2 * TURN_TOKENS

@@ -100,7 +100,9 @@ def find_model(name: str) -> ModelInfo:
         return ModelInfo(name=name, provider=provider, wire_name=wire_name)
     near = get_close_matches(name, models, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"write 'openai/{wire_name or name}' for any other model"
-    if slash and wire_name and not near:
+    if not provider or (slash and not wire_name):
+        hint = "write a name of `orchestrator models`, or a provider, a slash and a name that it knows"
+    elif slash and not near:
         there = ", ".join(sorted(provider_names()))
         hint = f"no provider {provider!r} is installed here; there are {there}: {hint}"
     raise RequestError(f"unknown model {name!r}; {hint}", details={"model": name, "nearest": near})

@@ -361,9 +361,9 @@ async def test_what_nobody_writes_to_any_more_is_trimmed_by_age(place: Place) ->
 
 async def test_what_was_trimmed_by_age_no_longer_counts_by_size(place: Place) -> None:
     run = a_run()
-    async with place.log(Keeping(seconds=1.5, run_bytes=1_000)) as log:
+    async with place.log(Keeping(seconds=3, run_bytes=1_000)) as log:
         await (await a_writer(log, run, "old")).add("x" * 900, "stop")
-        await asyncio.sleep(1.6)
+        await asyncio.sleep(3.2)
         await log.trim()
         await (await a_writer(log, run, "old", rank=2)).add("y" * 300, "stop")
         await (await a_writer(log, run)).add("z" * 300, "stop")
@@ -373,10 +373,10 @@ async def test_what_was_trimmed_by_age_no_longer_counts_by_size(place: Place) ->
         assert transcript["old", 1].whole
 
     other = a_run()
-    async with place.log(Keeping(seconds=1.5, run_bytes=1_000)) as log:
+    async with place.log(Keeping(seconds=3, run_bytes=1_000)) as log:
         writer = await a_writer(log, other)
         await writer.add("x" * 900)
-        await asyncio.sleep(1.6)
+        await asyncio.sleep(3.2)
         await log.trim()
         await writer.add("y" * 300, "stop")
         await (await a_writer(log, other, "next")).add("z" * 300, "stop")

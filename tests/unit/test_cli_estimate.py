@@ -92,7 +92,7 @@ def test_as_json_it_has_every_figure(run: Run) -> None:
 
 
 def test_without_inputs_a_text_may_fill_the_window(run: Run) -> None:
-    assert estimated(run, "ask")["most_usd"] == pytest.approx(0.001 + 0.000006 + 0.00002)
+    assert estimated(run, "ask")["most_usd"] == pytest.approx((990 * 3 + 16) * 1e-6 + 0.00002)
 
 
 def test_what_is_not_known_is_named(run: Run) -> None:

@@ -52,8 +52,18 @@ def models_can_stand_in(draft: Draft) -> Iterator[Issue]:
             if most is not None and isinstance(asked, int) and asked > most:
                 message = f"`{one.name}` writes at most {most:,} tokens, and `max_tokens` asks for {asked:,}"
                 yield draft.issue("DEF025", one.path, message)
+        yield from _again(draft, known)
         if len(known) > 1 and known[0][0] is named[0]:
             yield from _smaller(draft, known)
+
+
+def _again(draft: Draft, known: list[tuple[_Named, ModelInfo]]) -> Iterator[Issue]:
+    before: dict[tuple[str, str], str] = {}
+    for one, model in known:
+        other = before.setdefault((model.provider, model.wire_name), one.name)
+        if one.path[-2:-1] == ("fallback",) and other is not one.name:
+            message = f"`{one.name}` cannot stand in for itself: it is named before, as `{other}`"
+            yield draft.issue("DEF025", one.path, message, "Name another model, or leave it out.")
 
 
 def _smaller(draft: Draft, known: list[tuple[_Named, ModelInfo]]) -> Iterator[Issue]:
@@ -101,7 +111,9 @@ def _found(name: str) -> ModelInfo | None:
 
 
 def _hint(name: str) -> str:
-    provider, slash, _ = name.partition("/")
+    provider, slash, wire_name = name.partition("/")
+    if not provider or (slash and not wire_name):
+        return "Write a name of the list, or a provider, a slash and a name that it knows: `openai/gpt-4o-mini`."
     if slash:
         names = listed(f"`{known}`" for known in sorted(provider_names()))
         return f"No provider `{provider}` is installed here; there are {names}."
