@@ -112,7 +112,9 @@ class Ledger:
         if amount < 0:
             raise ValueError("a reservation cannot be negative")
         if amount > _MOST:
-            raise RequestError(f"a call that may cost ${amount // 10**9:,} cannot be booked: ask for fewer `max_tokens`")
+            raise RequestError(
+                f"a call that may cost ${amount // 10**9:,} cannot be booked: ask for fewer `max_tokens`"
+            )
         ordered = sorted(caps, key=lambda cap: cap.scope)
         async with self._storage.writing() as connection:
             row = {

@@ -18,7 +18,7 @@ from orchestrator.errors import RequestError, ServerUnavailableError
 from orchestrator.graph.durations import parse_duration
 from orchestrator.models import dollars
 from orchestrator.settings import load_settings
-from storage import Accounts, Entry, Ledger, OpenEntry, Storage, open_storage
+from storage import Accounts, Entry, EntryKey, Ledger, OpenEntry, Storage, open_storage
 
 __all__ = ["reconcile", "show_open", "show_run", "show_scopes"]
 
@@ -129,21 +129,28 @@ async def _under_way(client: Client, entry: OpenEntry) -> bool:
     Raises:
         ServerUnavailableError: The server does not say.
     """
-    key = entry.key
+    label = visit_label(entry.key.node, entry.key.visit)
+    try:
+        async for found in client.list_workflows(f"RunId = '{entry.key.run_id}'"):
+            if await _has_pending(client, found.id, entry.key):
+                return True
+    except RPCError as error:
+        # Not to know it is no reason to give money back.
+        raise ServerUnavailableError(f"the server does not say whether {label} is under way: {error.message}") from None
+    return False
+
+
+async def _has_pending(client: Client, run_id: str, key: EntryKey) -> bool:
     label = visit_label(key.node, key.visit)
     activity_id = label if key.try_ == 1 else f"{label}~{key.try_}"
-    async for found in client.list_workflows(f"RunId = '{key.run_id}'"):
-        try:
-            described = await client.get_workflow_handle(found.id, run_id=key.run_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                continue
-            # Not to know it is no reason to give money back.
-            raise ServerUnavailableError(f"the server does not say whether {label} is under way: {error.message}") from None
-        pending = described.raw_description.pending_activities
-        if any(task.activity_id == activity_id and task.attempt == key.attempt for task in pending):
-            return True
-    return False
+    try:
+        described = await client.get_workflow_handle(run_id, run_id=key.run_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    pending = described.raw_description.pending_activities
+    return any(task.activity_id == activity_id and task.attempt == key.attempt for task in pending)
 
 
 def _in_storage(work: Callable[[Storage], Coroutine[Any, Any, Result]]) -> Result:
