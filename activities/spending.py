@@ -59,7 +59,14 @@ class Purse:
 
     @asynccontextmanager
     async def paying(
-        self, model: ModelInfo, texts: Sequence[str], most_output: int | None, call: NodeCall, *, number: int = 1
+        self,
+        model: ModelInfo,
+        texts: Sequence[str],
+        most_output: int | None,
+        call: NodeCall,
+        *,
+        number: int = 1,
+        told: int = 0,
     ) -> AsyncGenerator[Bill]:
         """Set the worst case of a call aside, have it made in the block, and book what its bill says.
 
@@ -71,6 +78,7 @@ class Purse:
             most_output: Tokens of the answer at most; none: as many as the model can write.
             call: The visit it is for.
             number: Counts the calls of one attempt.
+            told: Tokens at most that it is told beside the texts.
 
         Raises:
             BudgetExceededError: It might pass a cap.
@@ -84,7 +92,7 @@ class Purse:
             yield Bill()
             return
         ledger = await self._ledger_of()
-        most_in = model.estimated_tokens(*texts) + _TURN_TOKENS * (len(texts) + 1)
+        most_in = model.estimated_tokens(*texts) + _TURN_TOKENS * (len(texts) + 1) + told
         amount = cost(most_in, _most_output(model, most_output, caps))
         key = EntryKey(
             first_run_id=call.first_run_id,

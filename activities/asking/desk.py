@@ -20,6 +20,10 @@ from orchestrator.models import SIMULATED, ModelInfo, find_model
 
 __all__ = ["Asking", "Declined", "Desk", "Served"]
 
+_TOLD_TOKENS = 1_000
+"""What a model is told beside the texts where it has tools, or is to fit a schema: by adapters, and by providers, whose
+words nobody sees but on the bill. Of Anthropic's models it is up to 530 tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Declined:
@@ -143,7 +147,8 @@ class Asking:
         *,
         shown: bool,
     ) -> ChatReply:
-        async with self._paying(model, provider, _texts(request), request.max_tokens) as bill:
+        told = _TOLD_TOKENS if request.tools or request.schema is not None else 0
+        async with self._paying(model, provider, _texts(request), request.max_tokens, told) as bill:
             with model_span("chat", model) as span:
                 reply = await (self._shown(provider, request) if shown else provider.complete(request))
                 span.answered(reply)
@@ -155,7 +160,7 @@ class Asking:
 
     @asynccontextmanager
     async def _paying(
-        self, model: ModelInfo, provider: ModelProvider, texts: Sequence[str], most_output: int | None
+        self, model: ModelInfo, provider: ModelProvider, texts: Sequence[str], most_output: int | None, told: int = 0
     ) -> AsyncGenerator[Bill]:
         self._number += 1
         if provider.name == SIMULATED:
@@ -166,7 +171,9 @@ class Asking:
             await self._desk.rates.admit(model)
             bill = Bill()
             try:
-                async with self._desk.purse.paying(model, texts, most_output, self._call, number=self._number) as bill:
+                async with self._desk.purse.paying(
+                    model, texts, most_output, self._call, number=self._number, told=told
+                ) as bill:
                     with measured(model):
                         yield bill
             except ProviderError:

@@ -8,11 +8,13 @@ from orchestrator.cli.output import data, say, write
 from orchestrator.cli.session import Session, on_server
 from orchestrator.cli.tokens import elsewhere, first_run_id, reading, where
 from orchestrator.contracts import visit_label
+from orchestrator.errors import RequestError
 from orchestrator.settings import load_settings
 from storage.streams import Lost, Record, Superseded, Text, Transcript, as_dict
 
 __all__ = ["Aloud", "stream"]
 
+_ABOVE_ALL_IDS = 2**53
 _ADVICE = "ORCHESTRATOR_REDIS_URL and ORCHESTRATOR_STORAGE_URL must be here what they are for the worker"
 
 
@@ -94,7 +96,15 @@ class Aloud:
 
 
 def stream(run_id: str, *, after: int, as_json: bool) -> None:
-    """Print what the models of a run write, until it has ended."""
+    """Print what the models of a run write, until it has ended.
+
+    Raises:
+        RequestError: ``after`` is no id of a record.
+        RunNotFoundError: There is no such run.
+        StorageUnavailableError: The log is away.
+    """
+    if after >= _ABOVE_ALL_IDS:
+        raise RequestError(f"--after: {after} is no id of a record, which are below 2^53: take one that --json shows")
     on_server(lambda session: _stream(session, run_id, after, as_json=as_json))
 
 

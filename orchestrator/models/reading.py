@@ -57,7 +57,7 @@ class _Provider(_Part):
 
 class _File(_Part):
     providers: dict[Annotated[str, Field(pattern=_PROVIDER)], _Provider] = {}
-    models: dict[str, _Model] = {}
+    models: dict[Annotated[str, Field(pattern=_NAME)], _Model] = {}
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:

@@ -17,6 +17,7 @@ from temporalio.client import WorkflowHistory
 from orchestrator.contracts import Message, ResolveRequest
 from orchestrator.devserver import DevServer
 from orchestrator.graph.plan import NodeId
+from orchestrator.leave import leave
 from orchestrator.settings import load_settings
 from tests.histories import replay
 from tests.integration.running import Runs
@@ -161,3 +162,4 @@ async def record(names: list[str]) -> None:
 
 if __name__ == "__main__":
     asyncio.run(record(sys.argv[1:]))
+    leave(0)

@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from orchestrator import replaying
+from orchestrator.leave import leave
 
 __all__ = ["bound", "file_of", "names", "replay"]
 
@@ -44,3 +45,4 @@ async def _replay_all() -> None:
 
 if __name__ == "__main__":
     asyncio.run(_replay_all())
+    leave(0)

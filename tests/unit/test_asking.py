@@ -1,7 +1,9 @@
 """Asking models: fallbacks, who is left alone, and rates; providers here say what the test wants them to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.asking import Breakers, Desk, Rates, Served, read_rates
 from activities.asking.breaker import Breaker
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, Turn
-from activities.spending import Purse
+from activities.spending import Bill, Purse
 from orchestrator.errors import (
     ProviderAuthError,
     ProviderError,
@@ -20,6 +22,7 @@ from orchestrator.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
     SettingsError,
+    StorageUnavailableError,
 )
 from orchestrator.models import ModelInfo, find_model
 from tests.unit.loopback import call
@@ -111,6 +114,15 @@ async def test_where_every_model_is_unwell_the_last_error_tells_of_the_others() 
     ]
 
 
+async def test_a_fallback_without_a_key_does_not_hide_why_the_first_model_did_not_answer() -> None:
+    with pytest.raises(ProviderAuthError, match="ANTHROPIC_API_KEY") as raised:
+        await asked(desk(Scripted(ProviderUnavailableError("down"))), ["openai/one", "claude-haiku-4-5"])
+
+    assert raised.value.details["declined"] == [
+        {"model": "openai/one", "code": "PROVIDER_UNAVAILABLE", "message": "down"}
+    ]
+
+
 async def test_a_model_that_keeps_failing_is_left_alone_and_its_fallback_is_asked_at_once() -> None:
     provider = Scripted(*[ProviderUnavailableError("down") for _ in range(3)])
     table = desk(provider, Breakers(failures=3))
@@ -197,9 +209,68 @@ async def test_a_model_without_a_rate_never_waits() -> None:
             await rates.admit(MODEL)
 
 
-def test_a_rate_that_is_none_is_refused() -> None:
-    with pytest.raises(SettingsError, match="'often' of 'openai' is no rate"):
-        read_rates({"openai": "often"})
+@pytest.mark.parametrize("rate", ["often", "", "-1/second", "10/second;3/minute", "1.5/second"])
+def test_a_rate_that_is_none_is_refused(rate: str) -> None:
+    with pytest.raises(SettingsError, match=f"'{rate}' of 'openai' is no rate"):
+        read_rates({"openai": rate})
+
+
+def test_a_rate_that_would_let_nobody_through_is_refused() -> None:
+    with pytest.raises(SettingsError, match="'0/second' of 'openai' would have every call wait for ever"):
+        read_rates({"openai": "0/second"})
+
+
+async def test_a_redis_that_is_away_is_no_fault_of_the_model_and_its_address_is_not_told() -> None:
+    provider = Scripted()
+    rates = Rates(read_rates({"openai": "5/second"}), "redis://user:geheim@127.0.0.1:1/0")
+    table = replace(desk(provider, Breakers(failures=1)), rates=rates)
+
+    for _ in range(2):
+        with pytest.raises(StorageUnavailableError, match="the rate of openai cannot be counted: Redis") as raised:
+            await asked(table, ["openai/one", "openai/two"])
+        assert "geheim" not in raised.value.message
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:6379", "redis://127.0.0.1:port/0"])
+async def test_a_redis_address_that_is_none_is_said_to_be_so(address: str) -> None:
+    with pytest.raises(SettingsError, match="ORCHESTRATOR_REDIS_URL is no address of a Redis"):
+        await Rates(read_rates({"openai": "5/second"}), address).admit(MODEL)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+async def test_half_a_character_in_an_answer_becomes_a_question_mark(*, shown: bool) -> None:
+    class Half(Scripted):
+        async def complete(self, request: ChatRequest) -> ChatReply:
+            return replace(await super().complete(request), text="a\ud800b", model="m\udfff")
+
+    served = await asked(desk(Half()), ["openai/one"], shown=shown)
+
+    assert (served.reply.text, served.reply.model) == ("a?b", "m?")
+
+
+@pytest.mark.parametrize(("tokens_in", "tokens_out", "known"), [(3, 0, False), (0, 2, False), (3, 2, True)])
+async def test_an_answer_that_says_only_half_of_what_it_took_is_not_half_free(
+    tokens_in: int, tokens_out: int, *, known: bool
+) -> None:
+    bills: list[Bill] = []
+
+    class Half(Scripted):
+        async def complete(self, request: ChatRequest) -> ChatReply:
+            return replace(await super().complete(request), input_tokens=tokens_in, output_tokens=tokens_out)
+
+    class Noting(Purse):
+        @asynccontextmanager
+        async def paying(self, *_: Any, **__: Any) -> AsyncGenerator[Bill]:
+            bills.append(Bill())
+            yield bills[0]
+
+    await asked(Desk({"openai": Half()}, Noting()), ["openai/one"])
+
+    [bill] = bills
+    # What is not known is booked at what was set aside.
+    expected = (tokens_in, tokens_out) if known else (None, None)
+    assert (bill.input_tokens, bill.output_tokens) == expected
 
 
 async def test_each_text_gets_a_vector_and_is_paid_for() -> None:

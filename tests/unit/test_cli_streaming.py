@@ -2,8 +2,9 @@
 
 import pytest
 
-from orchestrator.cli.streaming import Aloud
+from orchestrator.cli.streaming import Aloud, stream
 from orchestrator.cli.writing import Writing, last_lines
+from orchestrator.errors import RequestError
 from storage.streams import Delta, Finished, Lost, Record, Superseded
 
 
@@ -106,3 +107,8 @@ def test_a_long_line_is_broken_and_nothing_drives_the_terminal() -> None:
     lines = last_lines([Writing("a", "x" * 90 + "\x1b[31m\tend")], 40).splitlines()
 
     assert lines == ["a:", "x" * 40, "x" * 40, "x" * 10 + "?[31m end"]
+
+
+def test_an_id_that_no_record_can_have_is_refused_before_anything_is_asked() -> None:
+    with pytest.raises(RequestError, match="--after: 9007199254740992 is no id of a record"):
+        stream("any", after=2**53, as_json=False)

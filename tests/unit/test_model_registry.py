@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.models import ANTHROPIC, BEDROCK, BUILT_IN_PROVIDERS, GEMINI, cost_of, find_model, known_models
+from orchestrator.errors import SettingsError
+from orchestrator.models import (
+    ANTHROPIC,
+    BEDROCK,
+    BUILT_IN_PROVIDERS,
+    GEMINI,
+    add_models,
+    cost_of,
+    find_model,
+    known_models,
+)
 from orchestrator.models import known_window as window_of
 
 FILE = Path(__file__).parents[2] / "orchestrator/models/registry.yaml"
@@ -73,3 +83,12 @@ def test_no_model_is_listed_twice() -> None:
     names = [name for name in names if name and not name.startswith(("#", "{"))]
 
     assert sorted(names) == sorted(yaml.safe_load(FILE.read_text())["models"])
+
+
+@pytest.mark.parametrize("name", ["", "evil\x1b[31m", "two words"])
+def test_a_model_of_the_file_whose_name_nobody_could_write_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(yaml.safe_dump({"models": {name: {"provider": "openai"}}}))
+
+    with pytest.raises(SettingsError, match="should match pattern"):
+        add_models(path)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -36,7 +37,7 @@ from orchestrator.errors import (
     StreamSupersededError,
 )
 from orchestrator.models import ModelInfo, add_models, dollars, find_model
-from storage import Answers, Cap, EntryKey, Ledger, Standing, open_storage
+from storage import Accounts, Answers, Cap, EntryKey, Ledger, Standing, open_storage
 from tests.unit.loopback import call, perform
 
 KEY = EntryKey(first_run_id="first", node="node", visit=1, run_id="run")
@@ -129,6 +130,27 @@ async def test_what_a_declined_model_may_have_charged_counts_in_the_usage_as_in_
     assert asking.usage.cost_usd == pytest.approx(float(dollars(found.spent)))
     assert (asking.usage.calls, found.reserved) == (2 if charged else 1, 0)
     assert (found.spent > 450_000) == charged
+
+
+class Preparing(Scripted):
+    """A provider that tells its model how to answer, in words that only its bill shows."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        return replace(await super().complete(request), input_tokens=530 + 20, output_tokens=10)
+
+
+async def test_what_providers_tell_their_models_of_a_schema_is_set_aside_too(purse: Purse, url: str) -> None:
+    def request(model: ModelInfo) -> ChatRequest:
+        turns = (Turn("user", "Hi"),)
+        return ChatRequest(model=model.wire_name, turns=turns, max_tokens=10, schema={"type": "object"})
+
+    asking = Desk({"openai": Preparing()}, purse).asking(call("ModelInvoke", {}, account=ACCOUNT))
+    await ActivityEnvironment().run(asking.complete, ["gpt-4o-mini"], request)
+
+    async with open_storage(url) as storage:
+        [entry] = await Accounts(storage).entries("run-1")
+    assert entry.spent is not None
+    assert entry.reserved >= entry.spent > 0
 
 
 async def test_a_fallback_without_its_key_tells_of_the_models_before_it() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.definition.loader import load_mapping
-from orchestrator.errors import DefinitionError
+from orchestrator.errors import DefinitionError, RequestError
+from orchestrator.models import find_model
 
 
 def issues(node_type: str = "ModelInvoke", **config: Any) -> list[tuple[str, str]]:
@@ -40,6 +41,19 @@ def test_a_fallback_with_a_smaller_window_is_refused_with_both_figures() -> None
 
     assert code == "DEF025"
     assert message.startswith("`gpt-4o-mini` has a window of 128,000 tokens and cannot stand in for `gpt-4.1`: 1,0")
+
+
+@pytest.mark.parametrize("again", ["gpt-4o-mini", "openai/gpt-4o-mini"])
+def test_a_model_cannot_stand_in_for_itself(again: str) -> None:
+    assert issues(model="gpt-4o-mini", fallback=["gpt-4.1-mini", again]) == [
+        ("DEF025", f"`{again}` cannot stand in for itself: it is named before, as `gpt-4o-mini`")
+    ]
+
+
+def test_a_provider_without_a_name_of_a_model_is_not_said_to_be_missing() -> None:
+    assert issues(model="openai/") == [("DEF024", "No model is named `openai/`")]
+    with pytest.raises(RequestError, match="unknown model 'openai/'; write a name of `orchestrator models`, or a prov"):
+        find_model("openai/")
 
 
 def test_more_tokens_than_a_model_writes_are_refused() -> None:

@@ -60,10 +60,11 @@ def models_can_stand_in(draft: Draft) -> Iterator[Issue]:
 def _again(draft: Draft, known: list[tuple[_Named, ModelInfo]]) -> Iterator[Issue]:
     before: dict[tuple[str, str], str] = {}
     for one, model in known:
-        other = before.setdefault((model.provider, model.wire_name), one.name)
-        if one.path[-2:-1] == ("fallback",) and other is not one.name:
-            message = f"`{one.name}` cannot stand in for itself: it is named before, as `{other}`"
+        key = (model.provider, model.wire_name)
+        if key in before:
+            message = f"`{one.name}` cannot stand in for itself: it is named before, as `{before[key]}`"
             yield draft.issue("DEF025", one.path, message, "Name another model, or leave it out.")
+        before.setdefault(key, one.name)
 
 
 def _smaller(draft: Draft, known: list[tuple[_Named, ModelInfo]]) -> Iterator[Issue]:
