@@ -4,6 +4,7 @@ from activities.asking import Desk
 from activities.caching import Cache
 from activities.runtime import Handler
 from orchestrator.contracts import NodeCall, NodeOutput
+from orchestrator.models import find_model
 from orchestrator.node_types.embed import EmbedConfig
 
 __all__ = ["handler"]
@@ -18,7 +19,9 @@ def handler(desk: Desk, cache: Cache) -> Handler[EmbedConfig]:
     """
 
     async def handle(config: EmbedConfig, call: NodeCall) -> NodeOutput:
-        output, _ = await cache.through(call, config.model_dump(mode="json"), lambda: embed(config, call))
+        model = find_model(config.model)
+        question = [config.model_dump(mode="json"), model.provider, model.wire_name]
+        output, _ = await cache.through(call, question, lambda: embed(config, call))
         return output
 
     async def embed(config: EmbedConfig, call: NodeCall) -> NodeOutput:

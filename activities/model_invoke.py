@@ -30,7 +30,8 @@ def handler(desk: Desk, guard: Guard, cache: Cache) -> Handler[ModelInvokeConfig
     """
 
     async def handle(config: ModelInvokeConfig, call: NodeCall) -> NodeOutput:
-        question = [config.model_dump(mode="json"), guard.least]
+        model = find_model(config.model)
+        question = [config.model_dump(mode="json"), guard.least, model.provider, model.wire_name]
         output, kept = await cache.through(call, question, lambda: _Visit(desk, guard, config, call).perform())
         if kept and config.stream:
             async with desk.streams.writing(call) as sink:

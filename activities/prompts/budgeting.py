@@ -36,6 +36,10 @@ LEFT_OUT: Final = "\n[… left out …]\n"
 TURN_TOKENS: Final = 16
 """What a message takes beside its text, at most; the same that is set aside for it."""
 _MOST_ROOM: Final = 4_096
+_MOST_SUMMARY: Final = 4_096
+"""Tokens; what is said in more is no summary."""
+_SUMMARY_ORDER: Final = 200
+"""Tokens of what says that a text is to be summarised, and of its messages."""
 _LEAST_SUMMARY: Final = 32
 """Tokens; in fewer nothing is said, and the part is left out."""
 
@@ -160,7 +164,7 @@ async def fit(parts: Sequence[Part], room: Room | None, count: Count, summarise:
     """
     if summarise is None and any(part.strategy == "summarise" for part in parts):
         raise ValueError("a part is to be summarised, and there is no `summarise`")
-    fitting = _Fitting(count, summarise)
+    fitting = _Fitting(count, summarise, room)
     now = list(parts)
     total = before = sum(fitting.tokens(part.turns) for part in parts)
     cuts: list[Cut] = []
@@ -186,9 +190,10 @@ async def fit(parts: Sequence[Part], room: Room | None, count: Count, summarise:
 class _Fitting:
     """Cuts parts as their tokens are counted."""
 
-    def __init__(self, count: Count, summarise: Summarise | None) -> None:
+    def __init__(self, count: Count, summarise: Summarise | None, room: Room | None) -> None:
         self._count = count
         self._summarise = summarise
+        self._room = room
 
     def tokens(self, turns: Sequence[Turn]) -> int:
         """What messages take."""
@@ -249,13 +254,35 @@ class _Fitting:
         if most < _LEAST_SUMMARY:
             return kept
         text = old[0].content if len(old) == 1 else "\n\n".join(f"{turn.role}: {turn.content}" for turn in old)
-        summary = (await self._summarise(text, most)).strip()
+        most = min(most, _MOST_SUMMARY, most if self._room is None else self._room.window // 4)
+        pieces = self._pieces(text, most)
+        each = most // len(pieces)
+        if each < _LEAST_SUMMARY:
+            return kept
+        said = [(await self._summarise(piece, each)).strip() for piece in pieces]
+        summary = "\n\n".join(filter(None, said))
         if not summary:
             return kept
         if self._count(summary) > most:
             summary = self._trim(summary, most)
         role = old[0].role if len(old) == 1 else "user"
         return (Turn(role, summary), *kept)
+
+    def _pieces(self, text: str, most: int) -> list[str]:
+        """``text`` in pieces that fit the window, with the order to summarise them and ``most`` tokens of summary."""
+        room = len(text) if self._room is None else max(self._room.window - most - _SUMMARY_ORDER, _LEAST_SUMMARY)
+        pieces: list[str] = []
+        while text:
+            fits, too_long = 1, len(text) + 1
+            while too_long - fits > 1:
+                middle = (fits + too_long) // 2
+                if self._count(text[:middle]) <= room:
+                    fits = middle
+                else:
+                    too_long = middle
+            pieces.append(text[:fits])
+            text = text[fits:]
+        return pieces
 
 
 def _without_middle(text: str, characters: int) -> str:

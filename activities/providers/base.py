@@ -1,6 +1,6 @@
 """What a model provider is: it answers a conversation, at once or as it writes, and turns text into vectors."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "Turn",
+    "total",
 ]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -141,3 +142,8 @@ class ModelProvider(ChatProvider, Protocol):
             ProviderError: As ``complete``; ``ProviderRejectedError`` too where the provider has no embeddings.
         """
         ...
+
+
+def total(counts: Sequence[int]) -> int:
+    """The tokens of several questions together; 0, for not known, where the provider did not say it of one of them."""
+    return sum(counts) if all(counts) else 0

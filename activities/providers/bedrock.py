@@ -13,7 +13,7 @@ from botocore.credentials import Credentials  # pyright: ignore[reportMissingTyp
 from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTypeStubs] - AWS ships none
 from pydantic import BaseModel, Field
 
-from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason, total
 from activities.providers.bedrock_embeddings import Embedder, embedder_of
 from activities.providers.bedrock_refusals import CLIENT_ERRORS, broken, translated
 from activities.providers.bedrock_requests import asked_of
@@ -159,7 +159,7 @@ class Bedrock:
             what = f"embeddings by {request.model!r}, only by amazon.titan-embed-… and cohere.embed-…"
             raise self._endpoint.unable(what)
         vectors: list[tuple[float, ...]] = []
-        tokens = 0
+        taken: list[int] = []
         for few in embedder.rounds():
             try:
                 found = await asyncio.gather(*(self._embedded(embedder, request, texts) for texts in few))
@@ -168,10 +168,10 @@ class Bedrock:
                 failure.may_have_charged = failure.may_have_charged or bool(vectors) or len(few) > 1
                 raise failure from None
             vectors.extend(vector for of_few, _ in found for vector in of_few)
-            tokens += sum(count for _, count in found)
+            taken += [count for _, count in found]
         if len(vectors) != len(request.texts):
             raise self._endpoint.unreadable()
-        return EmbedReply(vectors=tuple(vectors), model=request.model, input_tokens=tokens)
+        return EmbedReply(vectors=tuple(vectors), model=request.model, input_tokens=total(taken))
 
     async def close(self) -> None:
         """Gives its connections back."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx
 from google.genai import Client, errors, types
 
-from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest
+from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, total
 from activities.providers.gemini_answers import Answer
 from activities.providers.gemini_refusals import Refusal
 from activities.providers.gemini_requests import contents_of, settings_of
@@ -116,11 +116,11 @@ class Gemini:
             ProviderError: As ``complete``.
         """
         vectors: list[tuple[float, ...]] = []
-        tokens = 0
+        taken: list[int] = []
         for start in range(0, len(request.texts), _TEXTS_AT_ONCE):
             texts = request.texts[start : start + _TEXTS_AT_ONCE]
             try:
-                found, taken = await self._embedded(request, texts)
+                found, count = await self._embedded(request, texts)
             except (errors.APIError, httpx.HTTPError, *_UNREADABLE) as error:
                 failure = self._translated(error)
                 failure.may_have_charged = failure.may_have_charged or bool(vectors)
@@ -128,8 +128,8 @@ class Gemini:
             if len(found) != len(texts) or not all(found):
                 raise self._endpoint.unreadable()
             vectors += found
-            tokens += taken
-        return EmbedReply(vectors=tuple(vectors), model=request.model, input_tokens=tokens)
+            taken.append(count)
+        return EmbedReply(vectors=tuple(vectors), model=request.model, input_tokens=total(taken))
 
     async def _embedded(self, request: EmbedRequest, texts: tuple[str, ...]) -> tuple[list[tuple[float, ...]], int]:
         answer: types.EmbedContentResponse = await self._models.embed_content(

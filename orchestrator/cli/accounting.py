@@ -62,7 +62,7 @@ def show_run(run_id: str, limit: int, *, as_json: bool) -> None:
         return
     table(_CALLS, (_row(entry) for entry in entries))
     if entries:
-        out(f"{len(entries)} calls, {_shown(sum(entry.spent or 0 for entry in entries))} spent")
+        out(f"{_calls(len(entries))}, {_shown(sum(entry.spent or 0 for entry in entries))} spent")
     else:
         say("it has made no call that cost something")
 

@@ -59,7 +59,7 @@ class LimitsRequest(Sent):
     steps: int | None = Field(default=None, ge=1)
     timeout: str | float | None = None
     max_parallel: int | None = Field(default=None, ge=1)
-    cost_usd: float | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0, le=1_000_000_000, allow_inf_nan=False)
 
 
 class ForkRequest(Sent):

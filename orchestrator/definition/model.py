@@ -72,7 +72,7 @@ class LimitsModel(_Model):
     """For the whole run; none means no end."""
     max_parallel: int = Field(default=100, ge=1, le=1_000)
     """Nodes under way at the same time."""
-    cost_usd: float | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0, le=1_000_000_000, allow_inf_nan=False)
     """US dollars; none means no cap."""
 
 

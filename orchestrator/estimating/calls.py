@@ -34,6 +34,8 @@ _FITTED: Final = {
 }
 """Tokens that are set aside at most for each token of room that a question was made to fit: by how the model that is
 meant estimates, for which it was made to fit, and how the one that is asked does."""
+_TOLD_TOKENS: Final = 1_000
+"""Set aside for what a model is told of a schema beside the texts."""
 _SUMMARY_BYTES: Final = 500
 """Of the order to summarise; and of what stands between messages, for each."""
 _FIELDS: Final = {
@@ -170,14 +172,15 @@ def _most_output(model: ModelInfo, asked: Any) -> int:
 def _most_input(model: ModelInfo, question: Question) -> int:
     extra = [] if question.schema is None else [question.schema]
     tokens = model.estimated_tokens(*question.fixed, *extra)
-    tokens += TURN_TOKENS * (len(question.fixed) + len(extra) + 1)
+    tokens += TURN_TOKENS * (len(question.fixed) + len(extra) + 1) + (_TOLD_TOKENS if extra else 0)
     if question.many and question.unknown:
         each = _known_room(known_window(model)) * model.estimated_tokens("x" * TOKEN_BYTES) + TURN_TOKENS
         return tokens + question.unknown * question.many * each
     if not question.unknown and not question.may_be_cut:
         return tokens
     room = _known_room(question.room) * _FITTED[question.fitted, model.estimate]
-    return max(tokens, room + model.estimated_tokens(*extra) + TURN_TOKENS * (len(extra) + 1))
+    told = _TOLD_TOKENS if extra else 0
+    return max(tokens, room + model.estimated_tokens(*extra) + TURN_TOKENS * (len(extra) + 1) + told)
 
 
 def _known_room(room: int | None) -> int:
@@ -190,14 +193,16 @@ def _known_room(room: int | None) -> int:
 
 
 def _summaries(model: ModelInfo, cost: Cost, question: Question) -> int:
-    """What it costs to have texts summarised that do not fit: each at most once, all of it in one."""
+    """What it costs to have texts summarised that do not fit: each at most once, in pieces of half the room or more."""
     count = sum(text.cut == "summarise" for text in question.texts)
     if count == 0 or question.room is None or not question.may_be_cut:
         return 0
     if any(isinstance(text.text, Unknown) for text in question.texts if text.cut == "summarise"):
         raise _NotKnownError("what is summarised is known only as it runs")
-    size = model.estimated_tokens(*question.fixed, "x" * _SUMMARY_BYTES * (len(question.texts) + 1))
-    return count * cost(size + 3 * TURN_TOKENS, question.room)
+    size = model.estimated_tokens(*question.fixed, "x" * _SUMMARY_BYTES * len(question.texts))
+    pieces = 1 + size // max(question.room // 2, 1)
+    order = model.estimated_tokens("x" * _SUMMARY_BYTES) + 3 * TURN_TOKENS
+    return count * cost(size + pieces * order, question.room)
 
 
 def _sent_back(model: ModelInfo, answer: int) -> int:

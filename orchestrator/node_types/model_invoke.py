@@ -30,7 +30,7 @@ class ModelInvokeConfig(ConfigModel):
     system: Text | None = None
     """Put before the conversation, as a system message."""
     temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=100_000_000)
     """The most tokens the model may write."""
     fallback: tuple[str, ...] = Field(default=(), max_length=5)
     """Models that are asked one after the other where ``model`` is unwell. Each must have room for as much, and the

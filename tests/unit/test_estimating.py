@@ -125,8 +125,8 @@ def test_an_answer_that_must_fit_a_schema_may_be_sent_back_once() -> None:
     plain, held = estimate(compiled(ask())), estimate(compiled(ask(answer=schema)))
 
     assert plain.least == held.least
-    # The schema and its mark; and once more with ten tokens of answer and what is wrong with it.
-    first = most() + (len('{"type":"object"}') + 16) * IN
+    # The schema, its mark and what is told of it; and once more with ten tokens of answer and what is wrong with it.
+    first = most() + (len('{"type":"object"}') + 16 + 1_000) * IN
     assert held.most == 2 * first + (10 * 128 + 14_000 + 32) * IN
 
 
@@ -151,7 +151,8 @@ def test_a_text_that_may_be_summarised_may_be_asked_about_once_more() -> None:
     how = {"strategy": "summarise"}
     found = estimate(compiled(ask(prompt="x" * 1_600, truncate=how)))
 
-    assert found.most == unknown() + (1_600 + 1_000 + 48) * IN + 990 * OUT
+    # In at most five pieces, each with its order.
+    assert found.most == unknown() + (1_600 + 500 + 5 * (500 + 48)) * IN + 990 * OUT
     (doubt,) = estimate(compiled(ask(prompt="{{ inputs.q }}", truncate=how), inputs={"q": {}})).unknown
     assert doubt == NotKnown("ask", "cheap", "what is summarised is known only as it runs")
 

@@ -226,21 +226,27 @@ async def test_what_may_be_cut_is_cut_until_it_fits_and_the_output_says_so(small
     assert cut["tokens_after"] < cut["tokens_before"]
 
 
-async def test_a_summary_is_asked_of_the_same_model_and_counted(small_window: str) -> None:
-    provider = Telling("a summary", "fine")
+async def test_summaries_are_asked_of_the_same_model_in_pieces_and_counted(small_window: str, tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(
+        "models:\n  tiny: {provider: openai, window: 3000, prices: [{input: 0, output: 0}]}\n", encoding="utf-8"
+    )
+    add_models(tmp_path / "models.yaml")
+    provider = Telling("a summary", "the rest", "fine")
     config = {
         "model": small_window,
-        "prompt": "p" * 900,
+        "prompt": "p" * 12_000,
         "truncate": {"strategy": "summarise"},
         "max_tokens": 20,
     }
 
     output = await perform(call("ModelInvoke", config), chat={"openai": provider, "simulated": Simulated()})
 
-    assert provider.asked[0].turns[1].content == "p" * 900
-    assert [turn.content for turn in provider.asked[1].turns] == ["a summary"]
+    asked = [request.turns[1].content for request in provider.asked[:2]]
+    assert "".join(asked) == "p" * 12_000
+    assert all(len(piece) // 3 + 750 < 3_000 for piece in asked)
+    assert [turn.content for turn in provider.asked[2].turns] == ["a summary\n\nthe rest"]
     assert output.usage is not None
-    assert output.usage.calls == 2
+    assert output.usage.calls == 3
 
 
 async def test_a_prompt_over_the_window_that_may_not_be_cut_is_one_clear_error(small_window: str) -> None:

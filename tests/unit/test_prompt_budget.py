@@ -140,11 +140,27 @@ async def test_what_matters_least_is_cut_first() -> None:
 async def test_a_summary_takes_the_place_of_the_older_messages() -> None:
     part = talk("history", "a" * 500, "b" * 500, "c", strategy="summarise", keep=1)
 
-    fitted = await fit([part], Room(400, 0), each, shorter)
+    fitted = await fit([part], Room(4_000, 3_000), each, shorter)
 
     assert [turn.content for turn in fitted.turns] == ["a summary of 1014 characters", "c"]
     assert fitted.cut[0].strategy == "summarise"
     assert fitted.cut[0].tokens_after == fitted.tokens
+
+
+async def test_what_is_too_long_for_one_question_is_summarised_in_pieces_that_fit_with_their_summaries() -> None:
+    asked: list[tuple[int, int]] = []
+
+    async def heard(content: str, most: int) -> str:
+        asked.append((len(content), most))
+        return await shorter(content, most)
+
+    part = text("document", "a" * 5_000, strategy="summarise")
+    fitted = await fit([part, text("question", "q")], Room(2_000, 100), each, heard)
+
+    # A quarter of the window for the summaries; the rest but 200 for each piece.
+    assert asked == [(1_300, 125), (1_300, 125), (1_300, 125), (1_100, 125)]
+    assert fitted.turns[0].content.count("a summary of") == 4
+    assert sum(size for size, _ in asked) == 5_000
 
 
 async def test_a_summary_that_is_too_long_itself_is_trimmed_and_an_empty_one_is_none() -> None:
@@ -156,9 +172,9 @@ async def test_a_summary_that_is_too_long_itself_is_trimmed_and_an_empty_one_is_
 
     part = text("document", "a" * 1_000, strategy="summarise")
 
-    assert (await fit([part], Room(300, 0), each, chatty)).tokens == 300
+    assert (await fit([part], Room(2_000, 1_500), each, chatty)).tokens <= 500
     question = text("question", "q")
-    assert (await fit([part, question], Room(300, 0), each, silent)).turns == question.turns
+    assert (await fit([part, question], Room(2_000, 1_500), each, silent)).turns == question.turns
 
 
 async def test_no_summary_is_asked_for_where_there_is_no_room_for_one() -> None:

@@ -290,7 +290,7 @@ async def test_a_summary_asks_for_no_more_than_the_model_can_write(tmp_path: Pat
     finally:
         add_models(None)
 
-    assert [request.max_tokens for request in provider.asked] == [50, 20]
+    assert [request.max_tokens for request in provider.asked] == [50, 50, 20]
 
 
 def test_the_tree_of_errors_shows_each_of_them() -> None:
