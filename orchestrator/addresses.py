@@ -1,9 +1,10 @@
-"""Addresses that a process of ours listens at: ``host:port``, where the host is an IP address."""
+"""Addresses: those that a process of ours listens at, ``host:port``, and those of web services."""
 
 from ipaddress import ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-__all__ = ["Address", "listen_address", "split"]
+__all__ = ["Address", "listen_address", "split", "web_address"]
 
 _LARGEST_PORT = 65_535
 _NAMES = {"": "0.0.0.0", "localhost": "127.0.0.1"}  # noqa: S104 - `:9464` asks for every interface
@@ -47,3 +48,16 @@ def listen_address(text: str) -> str:
     """
     host, port = split(text)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def web_address(text: str) -> str:
+    """``text``, if its host and port can be read: clients would end the process with what cannot.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    try:
+        _ = urlsplit(text).port
+    except ValueError as error:
+        raise ValueError(f"it is no address: {error}") from None
+    return text

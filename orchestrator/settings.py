@@ -1,6 +1,7 @@
 """Every setting of ours, read from ORCHESTRATOR_* variables and ``.env``; TEMPORAL_* belong to Temporal's client."""
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from orchestrator.addresses import listen_address
+from orchestrator.addresses import listen_address, web_address
 from orchestrator.contracts import TASK_QUEUE
 from orchestrator.errors import SettingsError
 from orchestrator.hosts import host_entry, hosts_by_secret, listed
@@ -35,7 +36,21 @@ HostsBySecret = Annotated[dict[SecretName, HostList], NoDecode, BeforeValidator(
 
 
 def _pair(value: object) -> object:
-    return tuple(value.split("/")) if isinstance(value, str) else value
+    if not isinstance(value, (str, int, float)):
+        return value
+    prices = tuple(str(value).split("/"))
+    if len(prices) != 2:  # noqa: PLR2004 - in and out
+        raise ValueError("two prices are needed, in and out for a million tokens, such as 0.5/1.5")
+    return prices
+
+
+def _rates(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "{}")
+    except ValueError:
+        raise ValueError('it must be JSON, such as {"openai": "500/minute"}') from None
 
 
 _Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
@@ -43,6 +58,17 @@ PricePair = Annotated[tuple[_Dollars, _Dollars], NoDecode, BeforeValidator(_pair
 
 
 CheckActions = Annotated[Actions, NoDecode, BeforeValidator(actions_listed)]
+
+
+def _sendable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("a key is of printable ASCII; this one holds a line break, or a character beyond it")
+    return value
+
+
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$"), AfterValidator(web_address)]
+Key = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class Settings(BaseSettings):
@@ -109,23 +135,21 @@ class Settings(BaseSettings):
     """What callers of the codec server have to send (Authorization: Bearer); without it only this machine is served."""
     codec_origin: str | None = Field(default=None, pattern=r"^https?://[^\s/]+$")
     """Origin of the Web UI that may ask the codec server, such as https://temporal.example."""
-    openai_api_key: SecretStr | None = Field(default=None, validation_alias="openai_api_key")
+    openai_api_key: Key | None = Field(default=None, validation_alias="openai_api_key")
     """Key of the OpenAI-compatible model endpoint."""
-    openai_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="openai_base_url")
+    openai_base_url: WebAddress | None = Field(default=None, validation_alias="openai_base_url")
     """Address of the OpenAI-compatible model endpoint; empty means OpenAI's own."""
-    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="anthropic_api_key")
+    anthropic_api_key: Key | None = Field(default=None, validation_alias="anthropic_api_key")
     """Key of Anthropic's API."""
-    anthropic_base_url: str | None = Field(
-        default=None, pattern=r"^https?://[^\s]+$", validation_alias="anthropic_base_url"
-    )
+    anthropic_base_url: WebAddress | None = Field(default=None, validation_alias="anthropic_base_url")
     """Address of Anthropic's API; empty means Anthropic's own."""
-    gemini_api_key: SecretStr | None = Field(default=None, validation_alias="gemini_api_key")
+    gemini_api_key: Key | None = Field(default=None, validation_alias="gemini_api_key")
     """Key of Google's Gemini API."""
-    gemini_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", validation_alias="gemini_base_url")
+    gemini_base_url: WebAddress | None = Field(default=None, validation_alias="gemini_base_url")
     """Address of Google's Gemini API; empty means Google's own."""
     bedrock_region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     """AWS region whose Bedrock is asked, with the credentials that AWS's own client finds; empty asks none."""
-    bedrock_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    bedrock_endpoint_url: WebAddress | None = None
     """Address of Bedrock's endpoint; empty means that of the region."""
     simulate_models: bool = False
     """Answers for every model by the simulated provider, whichever others are configured."""
@@ -161,7 +185,7 @@ class Settings(BaseSettings):
     """Seconds that each step of sending a mail may take."""
     storage_url: SecretStr | None = None
     """Database of what models cost and write: postgresql://… or sqlite:///…; empty means .orchestrator/storage.db."""
-    model_rates: dict[str, str] = Field(default={})
+    model_rates: Annotated[dict[str, str], NoDecode, BeforeValidator(_rates)] = Field(default={})
     """Calls in a time, by provider or model, as JSON: {"openai": "500/minute"}; those too early wait. With Redis all
     workers count together."""
     redis_url: SecretStr | None = None

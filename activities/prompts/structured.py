@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from activities.providers.base import ChatReply, Turn
 from activities.strict_json import read_json
 from orchestrator.errors import OutputError, shortened
@@ -63,6 +65,10 @@ def read_answer(text: str, schema: Mapping[str, Any]) -> Answer:
             value = read_json(fences[0][1])
         except (ValueError, RecursionError) as inner:
             return Answer(None, (_not_json(fences[0][1].strip(), inner, 1),))
+    try:
+        to_json(value)
+    except ValueError:
+        return Answer(None, ("the answer holds half a character (a lone surrogate), which no JSON may",))
     return Answer(value, tuple(shortened(problem, _LONGEST_PROBLEM) for problem in problems(dict(schema), value)))
 
 

@@ -267,6 +267,9 @@ def read_embeddings(answer: object, request: EmbedRequest) -> EmbedReply:
     found = _Vectors.model_validate(answer)
     if len(found.data) != len(request.texts):
         raise ValueError(f"{len(request.texts)} texts gave {len(found.data)} vectors")
+    places = [place if vector.index is None else vector.index for place, vector in enumerate(found.data)]
+    if sorted(places) != list(range(len(places))) or len({len(vector.embedding) for vector in found.data}) > 1:
+        raise ValueError("its vectors are numbered twice, or differ in length")
     usage = found.usage or _Usage()
     return EmbedReply(
         vectors=tuple(vector.embedding for vector in _in_order(found.data)),

@@ -26,7 +26,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "DEF022": "a field is missing in a node's config",
         "DEF023": "a field in a node's config is unknown",
         "DEF024": "a model is unknown",
-        "DEF025": "a model lacks what its node needs, or a fallback is smaller than the model it stands in for",
+        "DEF025": "a model lacks what its node needs, or a fallback is smaller than the model, or the model itself",
         "DEF030": "two nodes have the same id",
         "DEF031": "an edge, a route or another field names a node that is not there",
         "DEF032": "the same edge stands twice",

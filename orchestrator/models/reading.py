@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from orchestrator.addresses import web_address
 from orchestrator.models.info import (
     Ability,
     ModelInfo,
@@ -50,7 +51,9 @@ class _Model(_Part):
 
 class _Provider(_Part):
     kind: ProviderKind
-    base_url: str = Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2_000)
+    base_url: Annotated[str, AfterValidator(web_address)] = Field(
+        pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=2_000
+    )
     key_env: str | None = Field(default=None, pattern=r"^([A-Z][A-Z0-9_]{0,99}|[a-z][a-z0-9_]{0,63})$")
     structured: StructuredOutput = "json_schema"
 

@@ -70,7 +70,7 @@ MODEL_INVOKE = NodeType(
     timeout=120.0,
     pays=True,
     trust=Trust(
-        clean=("model", "provider", "simulated", "finish_reason", "declined", "findings", "cut", "cached"),
+        clean=("model", "provider", "simulated", "finish_reason", "findings", "cut", "cached"),
         fits={"value": "answer"},
         acts={"model": "which model is asked", "fallback": "which model is asked"},
     ),

@@ -92,3 +92,12 @@ def test_a_model_of_the_file_whose_name_nobody_could_write_is_refused(name: str,
 
     with pytest.raises(SettingsError, match="should match pattern"):
         add_models(path)
+
+
+@pytest.mark.parametrize("address", ["http://llm.internal:99999/v1", "http://llm.internal:v1", "http://[::1/v1"])
+def test_an_endpoint_whose_address_is_none_is_refused_with_its_place(address: str, tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(yaml.safe_dump({"providers": {"ours": {"kind": "openai", "base_url": address}}}))
+
+    with pytest.raises(SettingsError, match=r"providers\.ours\.base_url of the models in .*: .*it is no address"):
+        add_models(path)

@@ -144,3 +144,27 @@ def test_a_cache_smaller_than_the_work_is_refused_with_what_would_do(monkeypatch
 
     with pytest.raises(SettingsError, match=r"MAX_CACHED_WORKFLOWS \(79\) is less than 4 times .*: make it 80 or more"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("OPENAI_BASE_URL", "http://127.0.0.1:99999/v1", "it is no address"),
+        ("ANTHROPIC_BASE_URL", "http://[::1/v1", "it is no address"),
+        ("OPENAI_API_KEY", "sk-\u00e9", "printable ASCII"),
+        ("GEMINI_API_KEY", "key\nline", "printable ASCII"),
+        ("ORCHESTRATOR_MODEL_RATES", "x", "it must be JSON"),
+        ("ORCHESTRATOR_UNKNOWN_PRICE", "1", "such as 0.5/1.5"),
+    ],
+)
+def test_a_setting_of_models_that_cannot_be_used_is_named_with_what_would_do(
+    variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert variable in caught.value.message
+    assert says in caught.value.message
+    assert value not in caught.value.message or "KEY" not in variable

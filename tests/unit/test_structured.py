@@ -152,3 +152,10 @@ def test_many_problems_are_told_briefly() -> None:
     assert "problem 9" in turns[3].content
     assert "problem 10" not in turns[3].content
     assert "and 5 more" in turns[3].content
+
+
+def test_half_a_character_in_an_answer_is_a_problem_to_send_back() -> None:
+    answer = read_answer('{"name": "\\ud800"}', {"type": "object"})
+
+    assert answer.value is None
+    assert answer.problems == ("the answer holds half a character (a lone surrogate), which no JSON may",)

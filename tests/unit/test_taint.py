@@ -490,3 +490,11 @@ def test_a_large_definition_is_followed_in_bounded_time() -> None:
     nodes.append(mail("{{ nodes.n600.body }}"))
 
     assert paths(nodes) == [f"nodes[{len(nodes) - 1}].config.to"]
+
+
+def test_what_went_wrong_is_as_trustworthy_as_what_the_node_read() -> None:
+    page = node("m", "ModelInvoke", model="simulated", prompt="{{ nodes.fetch.body }}", answer={"type": "integer"})
+    caught = node("h", "Format", template="{{ nodes.m.error.details.text }}")
+    nodes = [WEB, page | {"on_error": "h"}, caught, mail("{{ nodes.h.text }}")]
+
+    assert paths(nodes, [*chain("fetch", "m"), *chain("h", "mail")]) == ["nodes[3].config.to"]

@@ -167,9 +167,12 @@ class _Builder:
                 network.flow(points, (scope.prefix, "state", str(place.path[3]), ""))
         if kind.has_body:
             self._body(scope, number, kind, config)
-        elif not trust.closes(node.config):
+        else:
             for _, points in config:
-                network.flow(points, scope.out(node.id))
+                # What went wrong may quote what was read, also where the output itself is closed.
+                network.flow(points, scope.out(node.id, "error"))
+                if not trust.closes(node.config):
+                    network.flow(points, scope.out(node.id))
         if trust.approves:
             points = [point for place, found in config if place.path[3] in trust.approves for point in found]
             network.asked.append(Asked(tuple(points), scope.moment(node.id, "ends"), f"{scope.prefix}{node.id}"))
