@@ -2,7 +2,7 @@
 
 from storage.accounts import Accounts, Entry, Scope
 from storage.answers import Answers
-from storage.engine import Storage, open_storage
+from storage.engine import Storage, migrated_to, open_storage
 from storage.ledger import Booking, Cap, EntryKey, Ledger, OpenEntry, Reservation, Standing
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Scope",
     "Standing",
     "Storage",
+    "migrated_to",
     "open_storage",
 ]

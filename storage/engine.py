@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from orchestrator.errors import SettingsError, StorageUnavailableError
 
-__all__ = ["Storage", "open_storage"]
+__all__ = ["Storage", "migrated_to", "open_storage"]
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -97,6 +97,25 @@ async def open_storage(url: str, *, pool: int = 10) -> AsyncGenerator[Storage]:
         yield Storage(engine)
     finally:
         await engine.dispose()
+
+
+async def migrated_to(url: str) -> tuple[str | None, str]:
+    """How far the database at ``url`` was migrated, and how far this release would. Changes nothing.
+
+    Raises:
+        SettingsError: ``url`` cannot be used.
+        StorageUnavailableError: It cannot be reached.
+    """
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - see _migrate
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    engine = _engine(url, 1)
+    try:
+        async with Storage(engine).reading() as connection:
+            now = await connection.run_sync(lambda plain: MigrationContext.configure(plain).get_current_revision())
+    finally:
+        await engine.dispose()
+    return now, ScriptDirectory(str(_MIGRATIONS)).get_current_head() or ""
 
 
 def _migrate_alone(url: str) -> None:

@@ -15,6 +15,7 @@ from orchestrator.cli.app import call
 from orchestrator.cli.doctor.checking import Finding, ok, perform
 from orchestrator.cli.doctor.server import attribute_findings, clock_findings, worker_findings
 from orchestrator.contracts import SearchAttribute
+from storage import open_storage
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
@@ -184,7 +185,16 @@ def test_the_storage_is_opened_where_it_is_there_and_not_made_where_it_is_not(
 
     (alone / "kept.db").touch()
     _, found = diagnosed(capsys)
+    assert found["storage"]["says"] == "kept.db answers, the next worker brings its tables to this release"
+
+    asyncio.run(opened("sqlite:///kept.db"))
+    _, found = diagnosed(capsys)
     assert found["storage"]["says"] == "kept.db answers, its tables are those of this release"
+
+
+async def opened(url: str) -> None:
+    async with open_storage(url):
+        return
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from orchestrator.cli.doctor.checking import Check, Finding, fail, in_thread, ok
 from orchestrator.errors import OrchestratorError
 from orchestrator.settings import Settings
-from storage import open_storage
+from storage import migrated_to
 
 __all__ = ["checks"]
 
@@ -41,12 +41,19 @@ async def _storage(settings: Settings, timeout: float) -> Sequence[Finding]:  # 
         return [ok("storage", f"{file} is not there yet: the first worker makes it")]
     where = file or f"PostgreSQL at {url.host}"
     try:
-        async with asyncio.timeout(timeout * _SHARE), open_storage(address):
-            return [ok("storage", f"{where} answers, its tables are those of this release")]
+        async with asyncio.timeout(timeout * _SHARE):
+            now, ours = await migrated_to(address)
     except OrchestratorError as error:
         return [fail("storage", error.message, _MEND)]
     except TimeoutError:
         return [fail("storage", f"{where} does not answer in {timeout * _SHARE:g} s", _MEND)]
+    if now is not None and now > ours:
+        mend = "Use that release, or a newer one: this one will not open it."
+        return [fail("storage", f"{where} was migrated by a newer release ({now}, here {ours})", mend)]
+    tables = (
+        "its tables are those of this release" if now == ours else "the next worker brings its tables to this release"
+    )
+    return [ok("storage", f"{where} answers, {tables}")]
 
 
 _MEND = "Check ORCHESTRATOR_STORAGE_URL and the way there: without it no model that costs something is asked."
