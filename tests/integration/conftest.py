@@ -1,6 +1,6 @@
 """The production worker, for tests that run graphs on a real server."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from threading import Event
 
@@ -9,8 +9,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import Dependencies
+from activities.databases import Databases
+from activities.secrets import DATABASE_PREFIX, NamedSecrets
 from orchestrator.settings import Settings
 from tests.integration.running import Runs
+from tests.integration.shop import Server, shop
 from tests.unit.loopback import Answer, Web, web
 from worker import build_worker, open_dependencies
 
@@ -50,3 +53,19 @@ def slow() -> Generator[Web]:
             yield server
         finally:
             hold.set()
+
+
+@pytest.fixture
+async def postgresql(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """A schema of PostgreSQL for one test."""
+    async with shop(monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+async def databases(postgresql: Server) -> AsyncIterator[Databases]:
+    """The named databases, that one among them."""
+    assert postgresql.schema
+    found = Databases(NamedSecrets(DATABASE_PREFIX))
+    yield found
+    await found.close()

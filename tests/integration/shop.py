@@ -11,7 +11,14 @@ from uuid import uuid4
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import pytest
 
-__all__ = ["SERVER", "Server", "connected", "shop"]
+from activities import database_insert, database_query
+from activities.databases import Databases
+from orchestrator.node_types.database_insert import DatabaseInsertConfig
+from orchestrator.node_types.database_query import DatabaseQueryConfig
+from tests.unit.handling import handled
+from tests.unit.loopback import call
+
+__all__ = ["SERVER", "Server", "connected", "insert", "query", "shop"]
 
 SERVER = os.environ.get("TEST_POSTGRESQL", "postgresql://root@127.0.0.1:5432/test")
 TABLE = """
@@ -63,3 +70,17 @@ async def shop(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Server]:
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
     finally:
         await connection.close()
+
+
+async def insert(databases: Databases, rows: Any, *, visit: int = 1, **more: Any) -> dict[str, Any]:
+    """The output of a DatabaseInsert into ``things``."""
+    config = {"connection": "shop", "table": "things", "rows": rows, **more}
+    node_call = call("DatabaseInsert", config, visit=visit)
+    return await handled(database_insert.handler(databases), DatabaseInsertConfig, config, node_call)
+
+
+async def query(databases: Databases, sql: str, *, visit: int = 1, **more: Any) -> dict[str, Any]:
+    """The output of a DatabaseQuery."""
+    config = {"connection": "shop", "sql": sql, **more}
+    node_call = call("DatabaseQuery", config, visit=visit)
+    return await handled(database_query.handler(databases), DatabaseQueryConfig, config, node_call)

@@ -2,13 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from activities import database_insert, database_query
 from activities.databases import Databases
 from activities.secrets import DATABASE_PREFIX, NamedSecrets
 from orchestrator.errors import (
@@ -18,41 +16,12 @@ from orchestrator.errors import (
     ProviderUnavailableError,
     SettingsError,
 )
-from orchestrator.node_types.database_insert import DatabaseInsertConfig
-from orchestrator.node_types.database_query import DatabaseQueryConfig
 from tests.integration.conftest import RunningWorker
 from tests.integration.lossy import lossy
 from tests.integration.running import Runs
-from tests.integration.shop import SERVER, Server, connected, shop
+from tests.integration.shop import SERVER, Server, connected, insert, query
 from tests.scenarios import edge, graph
-from tests.unit.handling import handled
 from tests.unit.loopback import call
-
-
-@pytest.fixture
-async def postgresql(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    async with shop(monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-async def databases(postgresql: Server) -> AsyncIterator[Databases]:
-    assert postgresql.schema
-    found = Databases(NamedSecrets(DATABASE_PREFIX))
-    yield found
-    await found.close()
-
-
-async def insert(databases: Databases, rows: Any, *, visit: int = 1, **more: Any) -> dict[str, Any]:
-    config = {"connection": "shop", "table": "things", "rows": rows, **more}
-    node_call = call("DatabaseInsert", config, visit=visit)
-    return await handled(database_insert.handler(databases), DatabaseInsertConfig, config, node_call)
-
-
-async def query(databases: Databases, sql: str, *, visit: int = 1, **more: Any) -> dict[str, Any]:
-    config = {"connection": "shop", "sql": sql, **more}
-    node_call = call("DatabaseQuery", config, visit=visit)
-    return await handled(database_query.handler(databases), DatabaseQueryConfig, config, node_call)
 
 
 async def test_values_of_every_kind_go_there_and_come_back(databases: Databases) -> None:

@@ -4,19 +4,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from activities import database_insert, database_query
 from activities.databases import Databases
-from activities.secrets import DATABASE_PREFIX, NamedSecrets
-from orchestrator.node_types.database_insert import DatabaseInsertConfig
-from orchestrator.node_types.database_query import DatabaseQueryConfig
-from tests.integration.shop import Server, shop
-from tests.unit.handling import handled
+from tests.integration.shop import Server, insert, query
 from tests.unit.loopback import call
 
 ROOT = Path(__file__).parents[2]
@@ -38,32 +29,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-async def postgresql(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    async with shop(monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-async def databases(postgresql: Server) -> AsyncIterator[Databases]:
-    assert postgresql.schema
-    found = Databases(NamedSecrets(DATABASE_PREFIX))
-    yield found
-    await found.close()
-
-
-async def insert(databases: Databases, rows: Any, *, visit: int = 1) -> dict[str, Any]:
-    config = {"connection": "shop", "table": "things", "rows": rows}
-    node_call = call("DatabaseInsert", config, visit=visit)
-    return await handled(database_insert.handler(databases), DatabaseInsertConfig, config, node_call)
-
-
-async def query(databases: Databases, sql: str, *, visit: int = 1, write: bool = False) -> dict[str, Any]:
-    config = {"connection": "shop", "sql": sql, "write": write}
-    node_call = call("DatabaseQuery", config, visit=visit)
-    return await handled(database_query.handler(databases), DatabaseQueryConfig, config, node_call)
 
 
 async def test_a_worker_that_falls_silent_halfway_does_not_hold_the_next_attempt_up(

@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import Dependencies, all_activities
@@ -119,3 +121,16 @@ async def perform(
             )
             named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}
             return await (environment or ActivityEnvironment()).run(named[node_call.type], node_call)
+
+
+async def fetch(url: str, *, max_bytes: int = 800_000, **config: Any) -> dict[str, Any]:
+    """The output of an HttpRequest."""
+    output = await perform(call("HttpRequest", {"url": url, **config}), http_max_bytes=max_bytes)
+    return output.output
+
+
+async def refused(url: str, **config: Any) -> ApplicationError:
+    """The error of an HttpRequest that has to fail."""
+    with pytest.raises(ApplicationError) as caught:
+        await fetch(url, **config)
+    return caught.value

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made.close()
     monkeypatch.setenv("ORCHESTRATOR_DATABASE_SHOP", f"sqlite:///{path}")
     return path
-
-
-@pytest.fixture
-async def databases(file: Path) -> AsyncIterator[Databases]:
-    assert file
-    found = Databases(NamedSecrets(DATABASE_PREFIX))
-    yield found
-    await found.close()
 
 
 async def insert(databases: Databases, rows: Any, *, visit: int = 1, **more: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from sqlalchemy import text
 from activities.database_query import handler
 from activities.databases import Databases
 from activities.rows import as_json
-from activities.secrets import DATABASE_PREFIX, NamedSecrets
 from orchestrator.definition.loader import load_mapping
 from orchestrator.errors import DefinitionError, ProviderRejectedError, ProviderUnavailableError, SettingsError
 from orchestrator.node_types.database_query import DatabaseQueryConfig
@@ -39,14 +37,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made.close()
     monkeypatch.setenv("ORCHESTRATOR_DATABASE_SHOP", f"sqlite:///{path}")
     return path
-
-
-@pytest.fixture
-async def databases(file: Path) -> AsyncIterator[Databases]:
-    assert file
-    found = Databases(NamedSecrets(DATABASE_PREFIX))
-    yield found
-    await found.close()
 
 
 async def query(databases: Databases, sql: str, *, visit: int = 1, **more: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -11,7 +10,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ApplicationError
 
 from activities.blobs import FolderBlobs
 from activities.files import content_of, file_value
@@ -19,24 +17,7 @@ from activities.http_request import handler
 from activities.web import web_client
 from orchestrator.graph.blobs import is_blob
 from orchestrator.node_types.http_request import HttpRequestConfig
-from tests.unit.loopback import Answer, Web, call, perform, web
-
-
-@pytest.fixture
-def site() -> Iterator[Web]:
-    with web() as state:
-        yield state
-
-
-async def fetch(url: str, *, max_bytes: int = 800_000, **config: Any) -> dict[str, Any]:
-    output = await perform(call("HttpRequest", {"url": url, **config}), http_max_bytes=max_bytes)
-    return output.output
-
-
-async def refused(url: str, **config: Any) -> ApplicationError:
-    with pytest.raises(ApplicationError) as caught:
-        await fetch(url, **config)
-    return caught.value
+from tests.unit.loopback import Answer, Web, call, fetch, perform, refused, web
 
 
 async def test_a_json_answer_is_parsed(site: Web) -> None:

@@ -1,7 +1,7 @@
 """Which addresses a request may reach, and that it reaches no other than the one that was checked."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 
 import pytest
@@ -31,12 +31,6 @@ class Names:
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return found
-
-
-@pytest.fixture
-def site() -> Iterator[Web]:
-    with web() as state:
-        yield state
 
 
 async def addresses(host: str, found: Sequence[str], allowed: Sequence[str] = ()) -> list[str]:

@@ -4,33 +4,13 @@ import gzip
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from temporalio.exceptions import ApplicationError
 
-from tests.unit.loopback import Answer, Web, call, perform, web
+from tests.unit.loopback import Answer, Web, fetch, refused
 
 BUSY_S = 5.0
 """Seconds of computing that no answer may cost; some of those here took minutes."""
-
-
-@pytest.fixture
-def site() -> Iterator[Web]:
-    with web() as state:
-        yield state
-
-
-async def fetch(url: str, *, max_bytes: int = 800_000, **config: Any) -> dict[str, Any]:
-    output = await perform(call("HttpRequest", {"url": url, **config}), http_max_bytes=max_bytes)
-    return output.output
-
-
-async def refused(url: str, **config: Any) -> ApplicationError:
-    with pytest.raises(ApplicationError) as caught:
-        await fetch(url, **config)
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,16 +11,10 @@ from activities.files import content_of
 from activities.secrets import SECRET_PREFIX, NamedSecrets
 from orchestrator.definition.loader import load_mapping
 from orchestrator.errors import DefinitionError
-from tests.unit.loopback import Answer, Web, call, perform, web
+from tests.unit.loopback import Answer, Web, call, perform
 
 SECRET = 's3"cret/+value'  # noqa: S105 - a made-up one
 NAME = "crm_token"
-
-
-@pytest.fixture
-def site() -> Iterator[Web]:
-    with web() as state:
-        yield state
 
 
 @pytest.fixture(autouse=True)

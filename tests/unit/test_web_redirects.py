@@ -14,12 +14,6 @@ BEARER = {"type": "bearer", "secret": "crm_token"}
 
 
 @pytest.fixture
-def site() -> Iterator[Web]:
-    with web() as state:
-        yield state
-
-
-@pytest.fixture
 def other() -> Iterator[Web]:
     with web() as state:
         yield state
