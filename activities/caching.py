@@ -4,19 +4,18 @@ What is kept lies in blob storage, encrypted where that is; the storage only kno
 of them is away, models are simply asked.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from hashlib import sha256
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from activities.blobs import BlobStore
+from activities.lazily import Lazily
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.errors import OrchestratorError
-from storage import Answers, open_storage
+from storage import Answers, Storage, open_storage
 
 __all__ = ["Cache"]
 
@@ -33,10 +32,7 @@ class Cache:
 
     def __init__(self, blobs: BlobStore, storage: str | None = None) -> None:
         self._blobs = blobs
-        self._url = storage
-        self._stack = AsyncExitStack()
-        self._answers: Answers | None = None
-        self._opening = asyncio.Lock()
+        self._storage = None if storage is None else Lazily(lambda: open_storage(storage))
 
     async def through(
         self, call: NodeCall, question: Any, ask: Callable[[], Awaitable[NodeOutput]]
@@ -51,43 +47,38 @@ class Cache:
         Returns:
             The output, and whether it was kept: then it took nothing.
         """
-        if call.cache is None or self._url is None:
+        storage = self._storage
+        if call.cache is None or storage is None:
             return await ask(), False
         tenant = None if call.account is None else call.account.tenant
         key = sha256(to_json([call.type, tenant, question])).hexdigest()
-        found = await self._found(key)
+        found = await self._found(storage, key)
         if found is not None:
             return NodeOutput(output=found), True
         output = await ask()
         if output.output.get("finish_reason", "stop") == "stop" and not output.output.get("simulated"):
-            await self._keep(key, output.output, call.cache)
+            await self._keep(storage, key, output.output, call.cache)
         return output, False
 
     async def close(self) -> None:
         """Closes the storage, if it was opened."""
-        self._answers = None
-        await self._stack.aclose()
+        if self._storage is not None:
+            await self._storage.close()
 
-    async def _found(self, key: str) -> dict[str, Any] | None:
+    async def _found(self, storage: Lazily[Storage], key: str) -> dict[str, Any] | None:
         try:
-            blob = await (await self._index()).find(key)
+            blob = await Answers(await storage.get()).find(key)
             return None if blob is None else from_json(await self._blobs.get(blob))
         except (OrchestratorError, ValueError) as error:
             _log.warning("what models answered cannot be looked up, so they are asked: %s", _brief(error))
             return None
 
-    async def _keep(self, key: str, output: dict[str, Any], seconds: float) -> None:
+    async def _keep(self, storage: Lazily[Storage], key: str, output: dict[str, Any], seconds: float) -> None:
         try:
-            await (await self._index()).keep(key, await self._blobs.put(to_json(output)), seconds)
+            await Answers(await storage.get()).keep(key, await self._blobs.put(to_json(output)), seconds)
         except (OrchestratorError, ValueError) as error:
             # It is paid for: an error here would have it asked, and paid for, again.
             _log.warning("what a model answered cannot be kept: %s", _brief(error))
-
-    async def _index(self) -> Answers:
-        async with self._opening:
-            if self._answers is None:
-                self._answers = Answers(await self._stack.enter_async_context(open_storage(self._url or "")))
-            return self._answers
 
 
 def _brief(error: OrchestratorError | ValueError) -> str:

@@ -6,12 +6,13 @@ See docs/budgets.md for what is promised, and docs/decisions/0016-money-is-set-a
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.budgets import Budget, caps_for
+from activities.lazily import Lazily
 from orchestrator.contracts import NodeCall
 from orchestrator.errors import PriceUnknownError, ProviderError, StorageUnavailableError
 from orchestrator.models import Cost, ModelInfo, Price, cost_of, dollars
@@ -50,12 +51,9 @@ class Purse:
         budgets: Sequence[Budget] = (),
         otherwise: Price | None = None,
     ) -> None:
-        self._url = storage
+        self._storage = None if storage is None else Lazily(lambda: open_storage(storage))
         self._budgets = budgets
         self._otherwise = otherwise
-        self._stack = AsyncExitStack()
-        self._ledger: Ledger | None = None
-        self._opening = asyncio.Lock()
 
     @asynccontextmanager
     async def paying(
@@ -122,8 +120,8 @@ class Purse:
 
     async def close(self) -> None:
         """Closes the ledger, if it was opened."""
-        self._ledger = None
-        await self._stack.aclose()
+        if self._storage is not None:
+            await self._storage.close()
 
     def _cost(self, model: ModelInfo, caps: Sequence[Cap]) -> Cost | None:
         try:
@@ -134,12 +132,9 @@ class Purse:
             return None
 
     async def _ledger_of(self) -> Ledger:
-        async with self._opening:
-            if self._ledger is None:
-                if self._url is None:
-                    raise StorageUnavailableError("this worker has no storage, so it cannot spend money")
-                self._ledger = Ledger(await self._stack.enter_async_context(open_storage(self._url)))
-            return self._ledger
+        if self._storage is None:
+            raise StorageUnavailableError("this worker has no storage, so it cannot spend money")
+        return Ledger(await self._storage.get())
 
 
 async def _ended(model: ModelInfo, ending: Awaitable[bool]) -> None:
