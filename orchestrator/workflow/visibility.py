@@ -75,4 +75,8 @@ def details(status: RunStatus, run: Run | None, awaiting: Sequence[Awaiting], do
     if usage.calls:
         cost = "" if usage.cost_usd is None else f", {usage.cost_usd:.4f} USD"
         lines.append(f"{usage.calls} model calls, {usage.input_tokens} + {usage.output_tokens} tokens{cost}")
+        costs = {node: used.cost_usd for node, used in run.visits.usage.items() if used.cost_usd is not None}
+        if len(costs) > 1:
+            dearest = sorted(costs.items(), key=lambda item: (-item[1], item[0]))[:_MOST_NAMED]
+            lines.append("Cost: " + ", ".join(f"`{node}` {dollars:.4f} USD" for node, dollars in dearest))
     return "\n\n".join(lines)

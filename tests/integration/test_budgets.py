@@ -92,8 +92,14 @@ async def test_a_result_says_what_the_calls_cost(
         run_id = await runs.start(talk(ask("one"), ask("two")))
         result = await runs.result(run_id)
 
+        nodes = (await runs.handle(run_id).query("usage"))["nodes"]
+        details = (await runs.handle(run_id).query("__temporal_workflow_metadata")).current_details
+
     assert result.cost_usd == pytest.approx(2 * COST_USD)
     assert result.usage.input_tokens == 2000
+    assert {node: used["cost_usd"] for node, used in nodes.items()} == {"one": COST_USD, "two": COST_USD}
+    # To four digits: 0.00045 is 0.0004 or 0.0005 by how it is rounded.
+    assert "Cost: `one` 0.000" in details
     assert await standing(tmp_path, await purse_of(runs, run_id)) == Standing(spent=2 * COST, reserved=0)
 
 
