@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -22,7 +21,7 @@ __all__ = ["WAITING_DEFINITION", "waiting"]
 
 WAITING_DEFINITION = "waiting"
 _DEFINITIONS = {WAITING_DEFINITION: waiting_graph(WAITING_DEFINITION)}
-_RUNS, _STEPS = 500, 4
+_RUNS, _TIMES = 500, 3
 _AT_ONCE = 50
 _MOST_KB = 100.0
 Handle = WorkflowHandle[Any, Any]
@@ -38,38 +37,42 @@ class _Side:
 
 
 async def waiting(lab: Lab) -> list[Figure]:
-    """Kilobytes that each further waiting run adds to the memory of a worker that was idle before.
+    """Kilobytes that each waiting run adds to the memory of a worker that was idle before.
 
-    Each side has a worker of its own, which keeps all its runs in its cache, and which has seen some runs come and go.
+    Each sample is a worker of its own, which keeps all its runs in its cache, and which has seen some runs come and go.
+    It is taken over all of its runs: the allocator asks the system for memory in large pieces, so that a hundred runs
+    more may take nothing, or twice what they need.
     """
-    ours, idle = await _grown(lab, _Side("ours", _begin_ours, _answer_ours))
-    by_hand, _ = await _grown(lab, _Side("by hand", _begin_by_hand, _answer_by_hand))
+    ours, by_hand, idle = list[float](), list[float](), 0
+    for number in range(_TIMES):
+        grown, idle = await _grown(lab, _Side("ours", _begin_ours, _answer_ours), number)
+        ours.append(grown)
+        grown, _ = await _grown(lab, _Side("by hand", _begin_by_hand, _answer_by_hand), number)
+        by_hand.append(grown)
     return [
         Figure(
             measure="waiting",
             what=f"memory of the worker for each of {_RUNS} waiting runs, above an idle worker",
             unit="KB",
-            samples=ours,
+            samples=tuple(ours),
             target=_MOST_KB,
             by_hand=median(by_hand),
-            note=f"an idle worker takes {idle / 1e6:,.0f} MB; resident memory, in steps of {_RUNS // _STEPS} runs",
+            note=f"an idle worker takes {idle / 1e6:,.0f} MB; resident memory, a worker for each sample",
             digits=1,
         )
     ]
 
 
-async def _grown(lab: Lab, side: _Side) -> tuple[tuple[float, ...], int]:
-    """KB that a run adds, step by step, and the bytes of the idle worker."""
+async def _grown(lab: Lab, side: _Side, number: int) -> tuple[float, int]:
+    """KB that a run adds to a new worker, and the bytes of the idle worker."""
     async with open_lab(_DEFINITIONS, pairs=1, told=lab.told, server=lab.server) as own:
         own.told(f"waiting, {side.what}: warming up")
         came = await _begun(own, side, _AT_ONCE)
         await asyncio.gather(*(side.answer(own, handle) for handle in came))
-        held = [await _memory(own)]
-        for step in range(_STEPS):
-            own.told(f"waiting, {side.what}: {(step + 1) * _RUNS // _STEPS} of {_RUNS} runs")
-            await _begun(own, side, _RUNS // _STEPS)
-            held.append(await _memory(own))
-    return tuple((later - earlier) / 1000 / (_RUNS // _STEPS) for earlier, later in pairwise(held)), held[0]
+        idle = await _memory(own)
+        own.told(f"waiting, {side.what}: {_RUNS} runs, worker {number + 1} of {_TIMES}")
+        await _begun(own, side, _RUNS)
+        return (await _memory(own) - idle) / 1000 / _RUNS, idle
 
 
 async def _begun(lab: Lab, side: _Side, runs: int) -> list[Handle]:

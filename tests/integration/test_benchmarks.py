@@ -158,7 +158,7 @@ async def test_items_are_measured_in_time_events_and_bytes(lab: Lab, monkeypatch
 async def test_the_memory_of_waiting_runs_is_measured_on_a_worker_of_its_own_for_each_side(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("_RUNS", 8), ("_STEPS", 2), ("_AT_ONCE", 4)):
+    for name, value in (("_RUNS", 8), ("_TIMES", 2), ("_AT_ONCE", 4)):
         monkeypatch.setattr(waiting, name, value)
 
     (figure,) = await waiting.waiting(lab)
