@@ -15,13 +15,11 @@ from activities.budgets import Budget, caps_for
 from activities.lazily import Lazily
 from orchestrator.contracts import NodeCall
 from orchestrator.errors import PriceUnknownError, ProviderError, StorageUnavailableError
-from orchestrator.models import Cost, ModelInfo, Price, cost_of, dollars
+from orchestrator.models import TURN_TOKENS, Cost, ModelInfo, Price, cost_of, dollars
 from storage import Booking, Cap, EntryKey, Ledger, open_storage
 
 __all__ = ["Bill", "Purse"]
 
-_TURN_TOKENS = 16
-"""What a message takes beside its text: at most some marks and its role."""
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +88,7 @@ class Purse:
             yield Bill()
             return
         ledger = await self._ledger_of()
-        most_in = model.estimated_tokens(*texts) + _TURN_TOKENS * (len(texts) + 1) + told
+        most_in = model.estimated_tokens(*texts) + TURN_TOKENS * (len(texts) + 1) + told
         amount = cost(most_in, _most_output(model, most_output, caps))
         key = EntryKey(
             first_run_id=call.first_run_id,

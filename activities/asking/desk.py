@@ -16,13 +16,9 @@ from activities.spending import Bill, Purse
 from activities.streaming import Streams
 from orchestrator.contracts import NodeCall, Usage
 from orchestrator.errors import ProviderError, ProviderUnavailableError
-from orchestrator.models import SIMULATED, ModelInfo, find_model
+from orchestrator.models import SIMULATED, TOLD_TOKENS, ModelInfo, find_model
 
 __all__ = ["Asking", "Declined", "Desk", "Served"]
-
-_TOLD_TOKENS = 1_000
-"""What a model is told beside the texts where it has tools, or is to fit a schema: by adapters, and by providers, whose
-words nobody sees but on the bill. Of Anthropic's models it is up to 530 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +143,7 @@ class Asking:
         *,
         shown: bool,
     ) -> ChatReply:
-        told = _TOLD_TOKENS if request.tools or request.schema is not None else 0
+        told = TOLD_TOKENS if request.tools or request.schema is not None else 0
         async with self._paying(model, provider, _texts(request), request.max_tokens, told) as bill:
             with model_span("chat", model) as span:
                 reply = await (self._shown(provider, request) if shown else provider.complete(request))

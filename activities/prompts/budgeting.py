@@ -7,11 +7,10 @@ from typing import Final, Literal
 
 from activities.providers.base import Turn
 from orchestrator.errors import ContextTooLongError
-from orchestrator.models import ModelInfo, known_window
+from orchestrator.models import TURN_TOKENS, ModelInfo, known_window
 
 __all__ = [
     "LEFT_OUT",
-    "TURN_TOKENS",
     "Count",
     "Cut",
     "Fitted",
@@ -33,8 +32,6 @@ Summarise = Callable[[str, int], Awaitable[str]]
 
 LEFT_OUT: Final = "\n[… left out …]\n"
 """Stands where a text was cut."""
-TURN_TOKENS: Final = 16
-"""What a message takes beside its text, at most; the same that is set aside for it."""
 _MOST_ROOM: Final = 4_096
 _MOST_SUMMARY: Final = 4_096
 """Tokens; what is said in more is no summary."""

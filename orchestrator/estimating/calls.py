@@ -13,9 +13,19 @@ from typing import Any, Final, cast
 
 from orchestrator.errors import PriceUnknownError, RequestError
 from orchestrator.estimating.knowing import Known, Unknown, fill
-from orchestrator.estimating.questions import TOKEN_BYTES, TURN_TOKENS, Question, embedded, invoked
+from orchestrator.estimating.questions import TOKEN_BYTES, Question, embedded, invoked
 from orchestrator.graph.plan import PlanNode
-from orchestrator.models import SIMULATED, Cost, ModelInfo, Price, cost_of, find_model, known_window
+from orchestrator.models import (
+    SIMULATED,
+    TOLD_TOKENS,
+    TURN_TOKENS,
+    Cost,
+    ModelInfo,
+    Price,
+    cost_of,
+    find_model,
+    known_window,
+)
 
 __all__ = ["Prices", "Visit", "visit_cost"]
 
@@ -34,8 +44,6 @@ _FITTED: Final = {
 }
 """Tokens that are set aside at most for each token of room that a question was made to fit: by how the model that is
 meant estimates, for which it was made to fit, and how the one that is asked does."""
-_TOLD_TOKENS: Final = 1_000
-"""Set aside for what a model is told of a schema beside the texts."""
 _SUMMARY_BYTES: Final = 500
 """Of the order to summarise; and of what stands between messages, for each."""
 _FIELDS: Final = {
@@ -172,14 +180,14 @@ def _most_output(model: ModelInfo, asked: Any) -> int:
 def _most_input(model: ModelInfo, question: Question) -> int:
     extra = [] if question.schema is None else [question.schema]
     tokens = model.estimated_tokens(*question.fixed, *extra)
-    tokens += TURN_TOKENS * (len(question.fixed) + len(extra) + 1) + (_TOLD_TOKENS if extra else 0)
+    tokens += TURN_TOKENS * (len(question.fixed) + len(extra) + 1) + (TOLD_TOKENS if extra else 0)
     if question.many and question.unknown:
         each = _known_room(known_window(model)) * model.estimated_tokens("x" * TOKEN_BYTES) + TURN_TOKENS
         return tokens + question.unknown * question.many * each
     if not question.unknown and not question.may_be_cut:
         return tokens
     room = _known_room(question.room) * _FITTED[question.fitted, model.estimate]
-    told = _TOLD_TOKENS if extra else 0
+    told = TOLD_TOKENS if extra else 0
     return max(tokens, room + model.estimated_tokens(*extra) + TURN_TOKENS * (len(extra) + 1) + told)
 
 

@@ -8,13 +8,11 @@ from pydantic_core import to_json
 
 from orchestrator.errors import RequestError
 from orchestrator.estimating.knowing import Unknown, is_whole
-from orchestrator.models import find_model, known_window
+from orchestrator.models import TURN_TOKENS, find_model, known_window
 from orchestrator.models.info import TokenEstimate
 
-__all__ = ["TOKEN_BYTES", "TURN_TOKENS", "Question", "Text", "embedded", "invoked"]
+__all__ = ["TOKEN_BYTES", "Question", "Text", "embedded", "invoked"]
 
-TURN_TOKENS: Final = 16
-"""What a message takes beside its text, at most; the same that workers set aside for it."""
 TOKEN_BYTES: Final = 16
 """Of text that people or programs wrote, a token is no more on average."""
 _MOST_ROOM: Final = 4_096

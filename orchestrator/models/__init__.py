@@ -1,6 +1,16 @@
 """Models: which there are, who answers for them, what they can do and cost."""
 
-from orchestrator.models.info import NANO, Ability, ModelInfo, Price, ProviderInfo, StructuredOutput, nano
+from orchestrator.models.info import (
+    NANO,
+    TOLD_TOKENS,
+    TURN_TOKENS,
+    Ability,
+    ModelInfo,
+    Price,
+    ProviderInfo,
+    StructuredOutput,
+    nano,
+)
 from orchestrator.models.pricing import Cost, cost_of, dollars, known_window
 from orchestrator.models.registry import (
     ANTHROPIC,
@@ -24,6 +34,8 @@ __all__ = [
     "NANO",
     "OPENAI",
     "SIMULATED",
+    "TOLD_TOKENS",
+    "TURN_TOKENS",
     "Ability",
     "Cost",
     "ModelInfo",

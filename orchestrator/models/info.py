@@ -7,6 +7,8 @@ from typing import Literal
 
 __all__ = [
     "NANO",
+    "TOLD_TOKENS",
+    "TURN_TOKENS",
     "Ability",
     "ModelInfo",
     "Price",
@@ -20,6 +22,12 @@ __all__ = [
 NANO = 1_000_000_000
 """Nano-dollars in a dollar: money is counted in whole ones, which add up exactly."""
 _MILLION = 1_000_000
+
+TURN_TOKENS = 16
+"""What a message takes beside its text: at most some marks and its role."""
+TOLD_TOKENS = 1_000
+"""What a model is told beside the texts where it has tools, or is to fit a schema: by adapters, and by providers, whose
+words nobody sees but on the bill. Of Anthropic's models it is up to 530 tokens."""
 
 Ability = Literal["stream", "json", "tools", "embed"]
 ProviderKind = Literal["openai"]

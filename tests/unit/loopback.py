@@ -52,6 +52,20 @@ class Web:
 
 
 @contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Generator[str]:
+    """The address of a server on loopback, until the block ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
 def web() -> Generator[Web]:
     """The server, until the block ends."""
     state = Web()
@@ -80,16 +94,8 @@ def web() -> Generator[Web]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name the base class has
             """Says nothing: the test's output is not the place."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def call(type_: str, config: Any, values: dict[str, Any] | None = None, **more: Any) -> NodeCall:

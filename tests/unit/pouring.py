@@ -4,11 +4,11 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any, Literal
 
-from tests.unit.loopback import Seen
+from tests.unit.loopback import Seen, listening
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,5 @@ def pouring(*pieces: bytes, kind: str = "text/event-stream", **more: Any) -> Gen
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name the base class has
             """Says nothing: the test's output is not the place."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

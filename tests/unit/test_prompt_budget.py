@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from activities.prompts.budgeting import (
     LEFT_OUT,
-    TURN_TOKENS,
     Count,
     Fitted,
     Part,
@@ -22,7 +21,7 @@ from activities.prompts.budgeting import (
 )
 from activities.providers.base import Turn
 from orchestrator.errors import ContextTooLongError
-from orchestrator.models.info import ModelInfo, Price
+from orchestrator.models.info import TURN_TOKENS, ModelInfo, Price
 
 MODEL = ModelInfo(name="m", provider="simulated", wire_name="m")
 LETTERS = ModelInfo(name="m", provider="simulated", wire_name="m", estimate="characters")
