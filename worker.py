@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -18,14 +18,17 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import Dependencies, all_activities
+from activities.archive import open_archive
 from activities.asking import Rates, read_rates
 from activities.blobs import blob_store
 from activities.budgets import read_budgets
 from activities.caching import Cache
 from activities.databases import Databases
 from activities.extensions import extension_providers, not_installed
+from activities.lazily import Lazily
 from activities.look_at_run import LookAtRun
 from activities.mail import MailServer
+from activities.masking import masker_of
 from activities.providers.opening import anything_configured, keys_of_endpoints, open_providers
 from activities.resolve import ResolveDefinition
 from activities.secrets import DATABASE_PREFIX, ENV_FILE, SECRET_PREFIX, NamedSecrets, masked, spellings
@@ -33,9 +36,11 @@ from activities.spending import Purse
 from activities.streaming import Streams, token_log
 from activities.web import web_client
 from orchestrator import __version__
+from orchestrator.blob_place import shown_place
 from orchestrator.connect import connect, connection_config
 from orchestrator.contracts import Rollover
 from orchestrator.definition.taint import set_least
+from orchestrator.encryption import keys_of
 from orchestrator.errors import OrchestratorError, ServerUnavailableError
 from orchestrator.fork import forked
 from orchestrator.leave import leave
@@ -52,6 +57,7 @@ from orchestrator.safety import Guard, checks
 from orchestrator.settings import Settings, load_settings, misspelt
 from orchestrator.workflow.interpreter import GraphWorkflow
 from orchestrator.workflow.surplus import OneArgument
+from storage import Storage, open_storage, usable
 
 __all__ = ["build_worker", "main", "open_dependencies", "run_until", "start_logs", "warn_of_simulation"]
 
@@ -78,18 +84,25 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     databases = Databases(addresses, settings.databases_pool)
     add_models(settings.models_file)
     set_least(settings.taint)
-    mask_with(secrets.mask, addresses.mask, partial(masked, texts=spellings(keys_of_endpoints(secrets))))
+    if settings.storage_url is not None:
+        usable(settings.storage_address)
+    known = (secrets.mask, addresses.mask, partial(masked, texts=spellings(keys_of_endpoints(secrets))))
+    mask_with(*known)
     if unknown := sorted(set(settings.secret_hosts) - set(secrets.names())):
         _log.warning("ORCHESTRATOR_SECRET_HOSTS bounds secrets that are not there (yet): %s", ", ".join(unknown))
     async with AsyncExitStack() as open_parts:
         chat = open_providers(settings, secrets, open_parts)
         open_parts.push_async_callback(databases.close)
-        purse = _purse(settings)
-        open_parts.push_async_callback(purse.close)
+        storage = Lazily(partial(open_storage, settings.storage_address))
+        open_parts.push_async_callback(storage.close)
+        purse = _purse(settings, storage)
         streams = Streams(partial(token_log, settings), flush_s=settings.stream_flush_ms / 1_000)
         open_parts.push_async_callback(streams.close)
+        masker = masker_of(settings, (*known, partial(masked, texts=_own_secrets(settings))))
+        archive = open_archive(settings, masker)
+        open_parts.push_async_callback(archive.close)
         blobs = blob_store(settings)
-        cache = Cache(blobs, settings.storage_address)
+        cache = Cache(storage, keys_of(settings))
         open_parts.push_async_callback(cache.close)
         http = await open_parts.enter_async_context(web_client(settings.http_allow_private))
         dependencies = Dependencies(
@@ -105,6 +118,8 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
             secret_hosts=settings.secret_hosts,
             purse=purse,
             streams=streams,
+            archive=archive,
+            masker=masker,
             guard=Guard(checks(), settings.safety_prompt, settings.safety_answer),
             rates=Rates(
                 read_rates(settings.model_rates), settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -114,10 +129,10 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
         yield replace(dependencies, chat={**extension_providers(dependencies.context), **chat})
 
 
-def _purse(settings: Settings) -> Purse:
+def _purse(settings: Settings, storage: Lazily[Storage]) -> Purse:
     price = settings.unknown_price
     return Purse(
-        settings.storage_address,
+        storage,
         read_budgets(settings.budgets_file) if settings.budgets_file else (),
         None if price is None else Price(*price),
     )
@@ -234,6 +249,8 @@ def _introduce(client: Client, settings: Settings) -> None:
         client.namespace,
         settings.definitions_dir,
     )
+    if settings.archive is not None:
+        _log.info("every call of a model is archived in %s", shown_place(settings.archive))
 
 
 def _warn_of_typing_errors() -> None:
@@ -253,11 +270,14 @@ def warn_of_simulation(settings: Settings) -> None:
 
 def start_logs(settings: Settings) -> None:
     """Logs as the settings say, with every secret of theirs masked and each run, node and attempt in fields."""
-    known = spellings([*settings.secret_values(), connection_config().get("api_key") or ""])
-    configure_logs(settings.log_level, settings.log_format, secrets=known)
+    configure_logs(settings.log_level, settings.log_format, secrets=_own_secrets(settings))
     # Run, node and attempt are fields of each line; Temporal would append them to its text as well.
     temporalio.workflow.logger.workflow_info_on_message = False
     temporalio.activity.logger.activity_info_on_message = False
+
+
+def _own_secrets(settings: Settings) -> Sequence[str]:
+    return spellings([*settings.secret_values(), connection_config().get("api_key") or ""])
 
 
 def main() -> int:

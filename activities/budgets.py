@@ -36,6 +36,8 @@ class Budget(BaseModel):
     def _caps_something(self) -> Self:
         if self.hard_usd is None and self.soft_usd is None:
             raise ValueError("give hard_usd, soft_usd or both")
+        if self.hard_usd is not None and self.soft_usd is not None and self.soft_usd > self.hard_usd:
+            raise ValueError(f"soft_usd ({self.soft_usd}) is over hard_usd ({self.hard_usd}): it would never be told")
         return self
 
 
@@ -55,10 +57,9 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
 
 
 def caps_for(account: Account, budgets: Sequence[Budget]) -> list[Cap]:
-    """What a call of this account counts in: always its run, and each scope that a budget is for."""
-    run = f"run:{account.purse}"
-    own = None if account.cap_usd is None else nano(Decimal(str(min(account.cap_usd, _MOST_USD))))
-    found: dict[str, Cap] = {run: Cap(run, own)}
+    """What a call of this account counts in: always its run, with those around it, and each scope of a budget."""
+    runs = {account.purse: account.cap_usd} | {inner.run: inner.cap_usd for inner in account.inner}
+    found = {f"run:{run}": Cap(f"run:{run}", _dollars_of(cap_usd)) for run, cap_usd in runs.items()}
     today = datetime.now(UTC).date().isoformat()
     for budget in budgets:
         whose = _whose(account, budget)
@@ -92,6 +93,10 @@ def _tighter(one: Cap | None, scope: str, budget: Budget) -> Cap:
     hard = [cap for cap in (one and one.hard, _nano(budget.hard_usd)) if cap is not None]
     soft = [cap for cap in (one and one.soft, _nano(budget.soft_usd)) if cap is not None]
     return Cap(scope, min(hard, default=None), min(soft, default=None))
+
+
+def _dollars_of(cap_usd: float | None) -> int | None:
+    return None if cap_usd is None else nano(Decimal(str(min(cap_usd, _MOST_USD))))
 
 
 def _nano(amount: Decimal | None) -> int | None:

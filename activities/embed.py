@@ -1,6 +1,6 @@
 """Performs Embed."""
 
-from activities.asking import Desk
+from activities.asking import Asking, Desk
 from activities.caching import Cache
 from activities.runtime import Handler
 from orchestrator.contracts import NodeCall, NodeOutput
@@ -21,11 +21,11 @@ def handler(desk: Desk, cache: Cache) -> Handler[EmbedConfig]:
     async def handle(config: EmbedConfig, call: NodeCall) -> NodeOutput:
         model = find_model(config.model)
         question = [config.model_dump(mode="json"), model.provider, model.wire_name]
-        output, _ = await cache.through(call, question, lambda: embed(config, call))
-        return output
+        asking = await desk.asking(call)
+        output, _ = await cache.through(call, question, lambda: embed(config, asking))
+        return NodeOutput(output=output.output, **dict(asking.taken()))
 
-    async def embed(config: EmbedConfig, call: NodeCall) -> NodeOutput:
-        asking = desk.asking(call)
+    async def embed(config: EmbedConfig, asking: Asking) -> NodeOutput:
         texts = config.texts if config.text is None else (config.text,)
         reply, provider = await asking.embed(config.model, texts or (), config.dimensions)
         output = {
@@ -36,6 +36,6 @@ def handler(desk: Desk, cache: Cache) -> Handler[EmbedConfig]:
             "simulated": reply.simulated,
             "dimensions": len(reply.vectors[0]),
         }
-        return NodeOutput(output=output, usage=asking.usage, over_soft=tuple(asking.over_soft))
+        return NodeOutput(output=output)
 
     return handle

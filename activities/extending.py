@@ -8,7 +8,17 @@ import httpx
 
 from activities.blobs import BlobStore
 from activities.blobs.folder import FolderBlobs
-from activities.providers.base import ChatProvider, ChatReply, ChatRequest, Turn
+from activities.providers.base import (
+    ChatProvider,
+    ChatReply,
+    ChatRequest,
+    EmbedReply,
+    EmbedRequest,
+    ModelProvider,
+    Tool,
+    ToolCall,
+    Turn,
+)
 from activities.runtime import Handler, NodeActivity, QuickHandler, node_activity, quick_activity
 
 __all__ = [
@@ -16,12 +26,17 @@ __all__ = [
     "ChatProvider",
     "ChatReply",
     "ChatRequest",
+    "EmbedReply",
+    "EmbedRequest",
     "ExtensionContext",
     "FolderBlobs",
     "Handler",
+    "ModelProvider",
     "NodeActivity",
     "QuickHandler",
     "Secrets",
+    "Tool",
+    "ToolCall",
     "Turn",
     "node_activity",
     "quick_activity",

@@ -32,11 +32,12 @@ def handler(desk: Desk, guard: Guard, cache: Cache) -> Handler[ModelInvokeConfig
     async def handle(config: ModelInvokeConfig, call: NodeCall) -> NodeOutput:
         model = find_model(config.model)
         question = [config.model_dump(mode="json"), guard.least, model.provider, model.wire_name]
-        output, kept = await cache.through(call, question, lambda: _Visit(desk, guard, config, call).perform())
+        asking = await desk.asking(call)
+        output, kept = await cache.through(call, question, _Visit(desk, guard, config, call, asking).perform)
         if kept and config.stream:
             async with desk.streams.writing(call) as sink:
                 await sink.write(output.output["text"])
-        return output.model_copy(update={"output": {**output.output, "cached": kept}})
+        return NodeOutput(output={**output.output, "cached": kept}, **dict(asking.taken()))
 
     return handle
 
@@ -44,12 +45,12 @@ def handler(desk: Desk, guard: Guard, cache: Cache) -> Handler[ModelInvokeConfig
 class _Visit:
     """One attempt of a visit."""
 
-    def __init__(self, desk: Desk, guard: Guard, config: ModelInvokeConfig, call: NodeCall) -> None:
+    def __init__(self, desk: Desk, guard: Guard, config: ModelInvokeConfig, call: NodeCall, asking: Asking) -> None:
         self._desk = desk
         self._guard = guard
         self._config = config
         self._call = call
-        self._asking: Asking = desk.asking(call)
+        self._asking = asking
         self._findings: list[Finding] = []
         self._cut: tuple[Cut, ...] = ()
         self._served: list[Served] = []
@@ -69,8 +70,7 @@ class _Visit:
             async with self._desk.streams.writing(self._call) as sink:
                 sink.reason = reply.finish_reason
                 await sink.write(reply.text)
-        asking = self._asking
-        return NodeOutput(output=self._output(reply, value), usage=asking.usage, over_soft=tuple(asking.over_soft))
+        return NodeOutput(output=self._output(reply, value))
 
     async def _fitted(self, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
         """The conversation, cut where it does not fit the window."""

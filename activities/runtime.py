@@ -16,11 +16,12 @@ from pydantic_core import to_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities import taking
 from activities.blobs import BlobStore
 from activities.blobs.moving import LOOKALIKE, MAX_VALUE_BYTES, Part, bring_in, divide, move_out
 from activities.collecting import uncollected
 from activities.weight import is_long
-from orchestrator.contracts import MAX_INLINE_BYTES, MAX_LOCAL_BYTES, TOO_LARGE_FOR_LOCAL, NodeCall, NodeOutput
+from orchestrator.contracts import MAX_INLINE_BYTES, MAX_LOCAL_BYTES, TOO_LARGE_FOR_LOCAL, NodeCall, NodeOutput, Taken
 from orchestrator.errors import NodeError, OrchestratorError, ProviderError, TooLargeError
 from orchestrator.graph.blobs import blobs_in
 from orchestrator.graph.plan import Retry
@@ -94,13 +95,14 @@ def quick_activity(
 def _activity(node_type: NodeType, performed: NodeActivity, blobs: BlobStore) -> NodeActivity:
     @activity.defn(name=node_type.activity)
     async def perform(call: NodeCall) -> NodeOutput:
+        taking.begin()
         try:
             async with heartbeat():
                 output = await performed(call)
                 kept = await kept_small(output.output, f"the output of node {call.node!r}", blobs)
             return output if kept is output.output else output.model_copy(update={"output": kept})
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens leaves as our words
-            raise translated(error, call.retry) from None
+            raise translated(error, call.retry, taking.told(call, activity.info().attempt)) from None
 
     return perform
 
@@ -239,16 +241,24 @@ async def _beat(interval: float) -> None:
         await asyncio.sleep(interval)
 
 
-def translated(error: Exception, retry: Retry) -> ApplicationError:
-    """``error`` as Temporal knows it: our code as its type, our details, and when to try again."""
+def translated(error: Exception, retry: Retry, taken: Taken | None = None) -> ApplicationError:
+    """``error`` as Temporal knows it: our code as its type, our details, and when to try again.
+
+    Args:
+        error: What went wrong.
+        retry: When it is tried again.
+        taken: What it has cost all the same: behind the details.
+    """
     if isinstance(error, ApplicationError):  # of our own making, already in Temporal's words
         return error
+    more = () if taken is None else (taken.model_dump(mode="json", exclude_defaults=True),)
     if isinstance(error, OrchestratorError):
         wait = error.retry_after_s if isinstance(error, ProviderError) else None
         delay = retry_delay(retry, activity.info().attempt) if wait is None else wait
         return ApplicationError(
             error.message,
             error.details,
+            *more,
             type=error.code,
             non_retryable=not error.retryable,
             next_retry_delay=timedelta(seconds=delay) if error.retryable else None,
@@ -257,6 +267,8 @@ def translated(error: Exception, retry: Retry) -> ApplicationError:
     activity.logger.error("activity failed unexpectedly", exc_info=error)
     return ApplicationError(
         f"an unexpected {type(error).__name__} in the worker; its log has the details",
+        {},
+        *more,
         type=OrchestratorError.code,
         next_retry_delay=timedelta(seconds=retry_delay(retry, activity.info().attempt)),
     )

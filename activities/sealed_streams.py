@@ -33,7 +33,7 @@ class SealedLog:
         """See ``TokenLog``."""
         return await self._inner.open(key, rank=rank)
 
-    async def append(self, pieces: Sequence[Piece]) -> list[bool]:
+    async def append(self, pieces: Sequence[Piece]) -> Sequence[bool | None]:
         """See ``TokenLog``."""
         return await self._inner.append([self._sealed(piece) for piece in pieces])
 

@@ -5,18 +5,20 @@ See docs/budgets.md for what is promised, and docs/decisions/0016-money-is-set-a
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 from temporalio import activity
 
 from activities.budgets import Budget, caps_for
 from activities.lazily import Lazily
-from orchestrator.contracts import NodeCall
-from orchestrator.errors import PriceUnknownError, ProviderError, StorageUnavailableError
+from orchestrator.contracts import Account, AttemptUsage, NodeCall
+from orchestrator.errors import OrchestratorError, PriceUnknownError, ProviderError, StorageUnavailableError
 from orchestrator.models import TURN_TOKENS, Cost, ModelInfo, Price, cost_of, dollars
-from storage import Booking, Cap, EntryKey, Ledger, open_storage
+from storage import Accounts, Booking, Cap, Entry, EntryKey, Ledger, Reservation, Storage
 
 __all__ = ["Bill", "Purse"]
 
@@ -25,31 +27,36 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Bill:
-    """What one call takes, filled in by whoever makes it. ``cost_usd`` is known afterwards, if there is a price."""
+    """What one call takes, filled in by whoever makes it. ``cost_usd`` is known afterwards, if there is a price.
+
+    ``simulated``: no model is asked, and nothing is paid.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
     over_soft: tuple[str, ...] = ()
     """Scopes whose budget is over its soft limit with it."""
+    simulated: bool = False
 
 
 class Purse:
     """The money of a worker's runs.
 
     Args:
-        storage: Address of the database of the ledger, opened when money is first spent; none: nothing can be spent.
+        storage: Where the ledger is, opened when money is first spent, and closed by whoever made it; none: nothing
+            can be spent.
         budgets: Caps beside those of the runs.
         otherwise: The price of models that nobody knows one for; none: a call that a cap concerns is refused.
     """
 
     def __init__(
         self,
-        storage: str | None = None,
+        storage: Lazily[Storage] | None = None,
         budgets: Sequence[Budget] = (),
         otherwise: Price | None = None,
     ) -> None:
-        self._storage = None if storage is None else Lazily(lambda: open_storage(storage))
+        self._storage = storage
         self._budgets = budgets
         self._otherwise = otherwise
 
@@ -87,19 +94,12 @@ class Purse:
         if account is None or cost is None:
             yield Bill()
             return
-        ledger = await self._ledger_of()
+        ledger = Ledger(await self._storage_of())
         most_in = model.estimated_tokens(*texts) + TURN_TOKENS * (len(texts) + 1) + told
         amount = cost(most_in, _most_output(model, most_output, caps))
-        key = EntryKey(
-            first_run_id=call.first_run_id,
-            node=call.node,
-            visit=call.visit,
-            run_id=account.run_id,
-            try_=account.try_,
-            attempt=activity.info().attempt,
-            call=number,
-        )
-        reservation = await ledger.reserve(key, amount, caps, provider=model.provider, model=model.name)
+        key = _key(call, account, attempt=activity.info().attempt, number=number)
+        reserving = ledger.reserve(key, amount, caps, provider=model.provider, model=model.name)
+        reservation = await _set_aside(ledger, key, reserving)
         for scope in reservation.over_soft:
             _log.warning("the budget of %s is over its soft limit", scope)
         bill = Bill(over_soft=reservation.over_soft)
@@ -112,14 +112,30 @@ class Purse:
             raise
         except BaseException:
             # Cancelled, or a fault of ours: the provider may have done its work.
-            await asyncio.shield(_ended(model, ledger.book(key)))
+            bill.cost_usd = float(dollars(amount))
+            await _ended(model, ledger.book(key))
             raise
         await _ended(model, ledger.settle(key, _booking(bill, cost, amount)))
 
-    async def close(self) -> None:
-        """Closes the ledger, if it was opened."""
-        if self._storage is not None:
-            await self._storage.close()
+    async def earlier(self, call: NodeCall, before: int) -> tuple[AttemptUsage, ...]:
+        """What attempts of a visit have taken that are over, and can tell no more.
+
+        Args:
+            call: The visit, and which try of it.
+            before: The number of the first attempt that is not asked for.
+
+        Raises:
+            StorageUnavailableError: The ledger is away.
+        """
+        account = call.account
+        if account is None or before <= 1 or self._storage is None:
+            return ()
+        key = _key(call, account, attempt=before, number=1)
+        entries = await Accounts(await self._storage_of()).attempts(key)
+        return tuple(
+            _attempt(call, account.try_, attempt, list(made))
+            for attempt, made in groupby(sorted(entries, key=_attempt_number), key=_attempt_number)
+        )
 
     def _cost(self, model: ModelInfo, caps: Sequence[Cap]) -> Cost | None:
         try:
@@ -129,14 +145,68 @@ class Purse:
                 raise
             return None
 
-    async def _ledger_of(self) -> Ledger:
+    async def _storage_of(self) -> Storage:
         if self._storage is None:
             raise StorageUnavailableError("this worker has no storage, so it cannot spend money")
-        return Ledger(await self._storage.get())
+        return await self._storage.get()
 
 
-async def _ended(model: ModelInfo, ending: Awaitable[bool]) -> None:
-    """Note in the ledger what became of a call, whose own outcome counts whatever becomes of the note."""
+def _key(call: NodeCall, account: Account, *, attempt: int, number: int) -> EntryKey:
+    return EntryKey(
+        first_run_id=call.first_run_id,
+        node=call.node,
+        visit=call.visit,
+        run_id=account.run_id,
+        try_=account.try_,
+        attempt=attempt,
+        call=number,
+    )
+
+
+def _attempt_number(entry: Entry) -> int:
+    return entry.attempt
+
+
+def _attempt(call: NodeCall, try_: int, attempt: int, entries: Sequence[Entry]) -> AttemptUsage:
+    # Of one that its worker did not live to end, all that was set aside counts.
+    cost = sum(entry.reserved if entry.spent is None else entry.spent for entry in entries)
+    return AttemptUsage(
+        node=call.node,
+        visit=call.visit,
+        try_number=try_,
+        attempt=attempt,
+        failed=True,
+        calls=sum(entry.state != "released" for entry in entries),
+        input_tokens=sum(entry.input_tokens or 0 for entry in entries),
+        output_tokens=sum(entry.output_tokens or 0 for entry in entries),
+        cost_usd=float(dollars(cost)),
+    )
+
+
+async def _set_aside(ledger: Ledger, key: EntryKey, reserving: Coroutine[Any, Any, Reservation]) -> Reservation:
+    """Reserve; cancelled in the middle of it, give back what may be reserved by then: nobody was asked yet."""
+    done = asyncio.create_task(reserving)
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        with suppress(OrchestratorError):
+            await done
+            await ledger.release(key)
+        raise
+
+
+async def _ended(model: ModelInfo, ending: Coroutine[Any, Any, bool]) -> None:
+    """Note in the ledger what became of a call, also if it is cancelled meanwhile: it would stay open else."""
+    done = asyncio.create_task(_noted(model, ending))
+    try:
+        await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await done
+        raise
+
+
+async def _noted(model: ModelInfo, ending: Awaitable[bool]) -> None:
+    """Note it; the call's own outcome counts whatever becomes of the note."""
     try:
         if not await ending:
             _log.warning("a call of %s was reconciled by hand before it ended", model.name)

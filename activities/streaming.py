@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from orchestrator.contracts import NodeCall
 from orchestrator.encryption import keys_of
 from orchestrator.errors import OrchestratorError, StreamSupersededError
 from orchestrator.settings import Settings
+from orchestrator.stopping import stop
 from storage.streams import Keeping, Piece, StreamKey, TokenLog, open_token_log
 
 __all__ = ["Sink", "Streams", "token_log"]
@@ -86,9 +87,9 @@ class Sink:
             self._ending = reason
         self._changed()
 
-    def give_up(self) -> None:
+    def give_up(self, why: str = "is away") -> None:
         """Forget what waits; the log says that the text is incomplete, once it can."""
-        _log.warning("the text of %s is not shown to its end: the log of streams is away", self.key.node)
+        _log.warning("the text of %s is not shown to its end: the log of streams %s", self.key.node, why)
         self._waiting, self._size, self._ending = [], 0, "incomplete"
 
     def refuse(self, problem: BaseException) -> None:
@@ -116,10 +117,15 @@ class Sink:
             self._waiting, self._size = [], 0
         return self._under_way
 
-    def arrived(self, *, taken: bool) -> None:
-        """What was sent has arrived."""
+    def arrived(self, *, taken: bool | None) -> None:
+        """What was sent has arrived; none: the log has lost what came before it."""
         sent, self._under_way = self._under_way, None
         if sent is None:
+            return
+        if taken is None:
+            # Begun anew just to be ended: what comes after a gap is no beginning of the text.
+            self.generation, self._offset = None, 0
+            self.give_up("has lost what it had")
             return
         if not taken:
             self.supersede()
@@ -196,24 +202,21 @@ class Streams:
         sink.end(sink.reason)
         # So that whoever has the result finds all of the text; where the log is known to be away, nobody waits for it.
         if not self._failures:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(sink.done.wait(), _FINISH_S)
+            await _at_most(_FINISH_S, sink.done.wait())
 
     async def close(self) -> None:
         """Write what is left, if the log takes it, and close it."""
-        if not self._failures:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FINISH_S):
-                    for sink in list(self._sinks):
-                        if sink.ended_at is not None:
-                            await sink.done.wait()
-        for task in (self._flushing, self._trimming):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-        self._log = None
-        await self._stack.aclose()
+        try:
+            if not self._failures:
+                ended = [sink.done.wait() for sink in self._sinks if sink.ended_at is not None]
+                await _at_most(_FINISH_S, asyncio.gather(*ended))
+        finally:
+            # Also where whoever closes it is cancelled: what holds connections must not be left behind.
+            try:
+                await stop(self._flushing, self._trimming)
+            finally:
+                self._log = None
+                await self._stack.aclose()
 
     async def _flush_always(self) -> None:
         while True:
@@ -298,6 +301,16 @@ async def token_log(settings: Settings) -> AsyncGenerator[TokenLog]:
     keeping = Keeping(seconds=settings.stream_keep, run_bytes=settings.stream_run_bytes)
     async with open_token_log(settings.storage_address, redis, keeping) as log:
         yield SealedLog(log, keys)
+
+
+async def _at_most(seconds: float, work: Awaitable[object]) -> None:
+    """Wait for something, but no longer than that.
+
+    ``asyncio.wait_for`` would not do: where the work ends just when whoever waits is cancelled, it loses the latter.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await work
 
 
 async def _all_of(work: Sequence[Coroutine[Any, Any, None]]) -> None:

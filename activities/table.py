@@ -17,8 +17,10 @@ from activities import (
     save_to_file,
     send_email,
     transform,
+    usage_of_visit,
 )
 from activities import format as format_
+from activities.archive import Archive
 from activities.asking import Breakers, Desk, Rates
 from activities.blobs import BlobStore
 from activities.caching import Cache
@@ -26,6 +28,7 @@ from activities.databases import Databases
 from activities.extending import ExtensionContext
 from activities.extensions import extension_activities, extension_settings
 from activities.mail import MailServer
+from activities.masking import Masker
 from activities.pages import page_activities
 from activities.providers.base import ChatProvider
 from activities.render import render_activity
@@ -60,7 +63,8 @@ class Dependencies:
     ``databases`` are what definitions name; ``secret_hosts`` says for some secrets which hosts they may be sent to.
     ``mail`` is the server that mail goes through, ``files_dirs`` are the folders that files may be written into.
     ``purse`` pays for models, ``rates`` and ``breakers`` say when they are asked, ``streams`` shows what they write,
-    ``guard`` checks it, and ``cache`` keeps it for a while.
+    ``guard`` checks it, ``archive`` keeps each call of theirs, ``masker`` takes secrets out of what traces show of it,
+    and ``cache`` keeps their answers for a while.
     """
 
     http: httpx.AsyncClient
@@ -77,6 +81,8 @@ class Dependencies:
     breakers: Breakers = field(default_factory=Breakers)
     streams: Streams = field(default_factory=Streams)
     cache: Cache | None = None
+    archive: Archive = field(default_factory=Archive)
+    masker: Masker = field(default_factory=Masker)
     guard: Guard = field(default_factory=lambda: Guard(BUILT_IN, {}, {}))
 
     @property
@@ -91,8 +97,8 @@ def all_activities(deps: Dependencies) -> list[Callable[..., Awaitable[Any]]]:
     http = http_request.handler(
         deps.http, max_bytes=deps.http_max_bytes, secrets=deps.secrets, secret_hosts=deps.secret_hosts
     )
-    cache = deps.cache or Cache(blobs)
-    desk = Desk(deps.chat, deps.purse, deps.breakers, deps.rates, deps.streams)
+    cache = deps.cache or Cache()
+    desk = Desk(deps.chat, deps.purse, deps.breakers, deps.rates, deps.streams, deps.archive, deps.masker)
     return [
         quick_activity(DATA_INPUT, DataInputConfig, data_input.handle, blobs),
         node_activity(DATABASE_INSERT, DatabaseInsertConfig, database_insert.handler(deps.databases), blobs),
@@ -106,5 +112,6 @@ def all_activities(deps: Dependencies) -> list[Callable[..., Awaitable[Any]]]:
         quick_activity(TRANSFORM, TransformConfig, transform.handle, blobs),
         render_activity(blobs),
         *page_activities(blobs),
+        usage_of_visit.UsageOfVisit(deps.purse).usage_of_visit,
         *extension_activities(deps.context),
     ]

@@ -2,7 +2,7 @@
 
 from benchmarks.fleet import ROOT
 
-__all__ = ["FIGURES", "PAGE", "ROLLOVER", "SOAK", "UPGRADE"]
+__all__ = ["FIGURES", "PAGE", "ROLLOVER", "SOAK", "STREAMS", "UPGRADE"]
 
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -11,4 +11,6 @@ def _marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
-FIGURES, ROLLOVER, SOAK, UPGRADE = (_marks(name) for name in ("figures", "rollover", "soak", "upgrade"))
+FIGURES, ROLLOVER, SOAK, UPGRADE, STREAMS = (
+    _marks(name) for name in ("figures", "rollover", "soak", "upgrade", "streams")
+)

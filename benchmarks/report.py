@@ -37,9 +37,10 @@ class Report(BaseModel):
         return any(figure.broken for figure in self.figures)
 
 
-def as_table(report: Report) -> Table:
+def as_table(report: Report, title: str = "") -> Table:
     """The figures for a terminal."""
-    table = Table(*_COLUMNS, title=f"Medians of at most {report.pairs} interleaved pairs", caption=report.command)
+    title = title or f"Medians of at most {report.pairs} interleaved pairs"
+    table = Table(*_COLUMNS, title=title, caption=report.command)
     for figure in report.figures:
         colour = COLOURS[figure.verdict]
         what, *numbers, verdict = _cells(figure)

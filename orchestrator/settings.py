@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.addresses import listen_address, web_address
+from orchestrator.blob_place import no_other_scheme
 from orchestrator.contracts import TASK_QUEUE
 from orchestrator.errors import SettingsError
 from orchestrator.hosts import host_entry, hosts_by_secret, listed
 from orchestrator.safety import Actions, actions_listed
+from orchestrator.secret_files import SecretFiles, secret_fields
 from orchestrator.secret_name import SecretName
+from orchestrator.storage_address import checked_address
 
 __all__ = ["Settings", "load_settings", "misspelt", "variable_name"]
 
@@ -69,6 +72,7 @@ def _sendable(value: SecretStr) -> SecretStr:
 
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$"), AfterValidator(web_address)]
 Key = Annotated[SecretStr, AfterValidator(_sendable)]
+KmsKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9:/_-]{1,2048}$")]
 
 
 class Settings(BaseSettings):
@@ -155,6 +159,8 @@ class Settings(BaseSettings):
     """Answers for every model by the simulated provider, whichever others are configured."""
     model_timeout: Seconds = 600.0
     """Seconds that a model provider may be silent, before its answer or within it."""
+    model_max_response_bytes: int = Field(default=134_217_728, ge=1, le=2_000_000_000)
+    """Bytes of the largest answer that is read of a model provider, a stream all together."""
     http_max_response_bytes: int = Field(default=52_428_800, ge=1, le=200_000_000)
     """Bytes of the largest answer that an HttpRequest node takes."""
     http_allow_private: HostList = ()
@@ -183,7 +189,7 @@ class Settings(BaseSettings):
     """Address that mail comes from where a node does not say `from`."""
     smtp_timeout: Seconds = 30.0
     """Seconds that each step of sending a mail may take."""
-    storage_url: SecretStr | None = None
+    storage_url: Annotated[SecretStr, AfterValidator(checked_address)] | None = None
     """Database of what models cost and write: postgresql://… or sqlite:///…; empty means .orchestrator/storage.db."""
     model_rates: Annotated[dict[str, str], NoDecode, BeforeValidator(_rates)] = Field(default={})
     """Calls in a time, by provider or model, as JSON: {"openai": "500/minute"}; those too early wait. With Redis all
@@ -208,15 +214,34 @@ class Settings(BaseSettings):
     """The same about what models answer."""
     taint: Literal["refuse", "warn", "off"] = "warn"
     """What becomes at least of untrusted text that decides what an action does, whatever a definition says."""
-    blob_dir: Path = Path(".orchestrator/blobs")
+    blob_dir: Annotated[Path, AfterValidator(no_other_scheme)] = Path(".orchestrator/blobs")
     """Folder of values too large for a run's history, or s3://bucket/prefix; workers of one task queue share it."""
     blob_s3_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
-    """Address of the S3 service of such a bucket; empty means AWS's own."""
+    """Address of the S3 service of such a bucket, and of that of the archive; empty means AWS's own."""
+    blob_kms_key: KmsKey | None = None
+    """Key of AWS KMS (id, ARN or alias) that S3 encrypts large values with; empty means as the bucket says."""
+    archive: Annotated[Path, AfterValidator(no_other_scheme)] | None = None
+    """Folder, or s3://bucket/prefix, that every model call is written to (docs/archive.md); empty means nowhere."""
+    archive_kms_key: KmsKey | None = None
+    """Key of AWS KMS (id, ARN or alias) that S3 encrypts the archive with; empty means as the bucket says."""
 
     @property
     def storage_address(self) -> str:
         """Address of the storage, with its password if it has one."""
         return self.storage_url.get_secret_value() if self.storage_url else _STORAGE
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from, the first that has one wins: the caller, the environment, ``.env``, secret files."""
+        del file_secret_settings
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, dotenv_settings, variable_name)
 
     def secret_values(self) -> list[str]:
         """Every secret in them, each key of a list by itself: what must not show in a log."""
@@ -233,6 +258,7 @@ def variable_name(field: str) -> str:
 def misspelt(variables: Iterable[str]) -> Mapping[str, str]:
     """Those of ``variables`` that set nothing, and look like a setting: each with the one that was probably meant."""
     known = {variable_name(field) for field in Settings.model_fields}
+    known |= {f"{variable_name(field)}_FILE" for field in secret_fields(Settings)}
     unknown = sorted({name for name in variables if name.upper().startswith(_PREFIX)} - known)
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS) for name in unknown}
     return {name: found[0] for name, found in near.items() if found and name.upper() not in known}
@@ -282,6 +308,10 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"{variable_name('metrics_address')} and {variable_name('health_address')} need a port each."
     if settings.encryption_keys is not None and settings.encryption_keys_file is not None:
         yield f"Set one of {variable_name('encryption_keys')} and {variable_name('encryption_keys_file')}, not both."
+    for key, place in (("blob_kms_key", "blob_dir"), ("archive_kms_key", "archive")):
+        where = getattr(settings, place)
+        if getattr(settings, key) is not None and where is not None and not str(where).startswith("s3:"):
+            yield f"{variable_name(key)} is for a bucket: {variable_name(place)} ({where}) has to be s3://bucket/prefix."
 
 
 def _sentence(text: str) -> str:

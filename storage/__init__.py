@@ -2,8 +2,9 @@
 
 from storage.accounts import Accounts, Entry, Scope
 from storage.answers import Answers
-from storage.engine import Storage, migrated_to, open_storage
+from storage.engine import Storage, migrated_to, open_storage, usable
 from storage.ledger import Booking, Cap, EntryKey, Ledger, OpenEntry, Reservation, Standing
+from storage.pruning import Pruned, prune
 
 __all__ = [
     "Accounts",
@@ -14,10 +15,13 @@ __all__ = [
     "EntryKey",
     "Ledger",
     "OpenEntry",
+    "Pruned",
     "Reservation",
     "Scope",
     "Standing",
     "Storage",
     "migrated_to",
     "open_storage",
+    "prune",
+    "usable",
 ]

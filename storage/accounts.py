@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from storage.engine import Storage
+from storage.ledger import EntryKey
 from storage.tables import ENTRIES, SCOPES
 
 __all__ = ["Accounts", "Entry", "Scope"]
@@ -66,21 +67,33 @@ class Accounts:
             rows = await connection.execute(
                 select(ENTRIES).where(ENTRIES.c.first_run_id == first_run_id).order_by(ENTRIES.c.id).limit(limit)
             )
-            return [
-                Entry(
-                    node=row["node"],
-                    visit=row["visit"],
-                    try_=row["try"],
-                    attempt=row["attempt"],
-                    call=row["call"],
-                    state=row["state"],
-                    provider=row["provider"],
-                    model=row["model"],
-                    reserved=row["reserved"],
-                    spent=row["spent"],
-                    input_tokens=row["input_tokens"],
-                    output_tokens=row["output_tokens"],
-                    at=row["at"] if row["at"].tzinfo else row["at"].replace(tzinfo=UTC),
-                )
-                for row in rows.mappings()
-            ]
+            return [_entry(row) for row in rows.mappings()]
+
+    async def attempts(self, key: EntryKey) -> list[Entry]:
+        """The calls of attempts before that of ``key``, in the same try of its visit, in the order they were made."""
+        one = key.columns()
+        same = [ENTRIES.c[name] == one[name] for name in ("first_run_id", "node", "visit", "run_id", "try")]
+        async with self._storage.reading() as connection:
+            rows = await connection.execute(
+                select(ENTRIES).where(*same, ENTRIES.c.attempt < key.attempt).order_by(ENTRIES.c.id)
+            )
+            return [_entry(row) for row in rows.mappings()]
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(
+        node=row["node"],
+        visit=row["visit"],
+        try_=row["try"],
+        attempt=row["attempt"],
+        call=row["call"],
+        state=row["state"],
+        provider=row["provider"],
+        model=row["model"],
+        reserved=row["reserved"],
+        spent=row["spent"],
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
+        # SQLite keeps times without a zone; its own clock is UTC.
+        at=row["at"] if row["at"].tzinfo else row["at"].replace(tzinfo=UTC),
+    )

@@ -3,26 +3,20 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from orchestrator.errors import SettingsError, StorageUnavailableError
+from orchestrator.storage_address import DRIVERS, storage_address, writable
 
-__all__ = ["Storage", "migrated_to", "open_storage"]
+__all__ = ["Storage", "migrated_to", "open_storage", "usable"]
 
-_DRIVERS: Final = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
-}
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 0x6F72_6368_6573_7472
 """Of PostgreSQL's advisory locks, ours: several workers may start at once, and one of them migrates."""
@@ -33,9 +27,10 @@ _CONNECT_S: Final = 10.0
 
 @dataclass(frozen=True)
 class Storage:
-    """An open database."""
+    """An open database, of one event loop."""
 
     engine: AsyncEngine
+    _turns: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncConnection]:
@@ -45,8 +40,13 @@ class Storage:
             StorageUnavailableError: The database is away, busy for too long, or refused.
         """
         with _in_our_words():
-            async with self.engine.begin() as connection:
+            async with self._turn(), self.engine.begin() as connection:
                 yield connection
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        # SQLite has one writer, and hands its lock to whoever asks in the right moment: of many that ask at once, some
+        # ask in vain until they are refused. So each process has one that asks, and the others wait in line behind it.
+        return self._turns if self.engine.dialect.name == "sqlite" else nullcontext()
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
@@ -132,34 +132,46 @@ async def _migrated(engine: AsyncEngine) -> None:
         await engine.dispose()
 
 
-def _engine(url: str, pool: int) -> AsyncEngine:
+def usable(url: str) -> URL:
+    """``url`` taken apart, with our driver. Nothing is connected to, and nothing made.
+
+    Raises:
+        SettingsError: It cannot be the storage, or its file cannot be written.
+    """
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise SettingsError("ORCHESTRATOR_STORAGE_URL is no address of a database") from None
-    driver = _DRIVERS.get(parsed.drivername)
-    if driver is None:
-        raise SettingsError("ORCHESTRATOR_STORAGE_URL begins with neither sqlite:/// nor postgresql://")
-    parsed = parsed.set(drivername=driver)
-    if driver == "postgresql+asyncpg":
+        parsed = make_url(storage_address(url))
+        writable(url)
+    except (ArgumentError, ValueError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "it is no address of a database"
+        raise SettingsError(f"ORCHESTRATOR_STORAGE_URL: {reason}") from None
+    return parsed.set(drivername=DRIVERS[parsed.drivername])
+
+
+def _engine(url: str, pool: int) -> AsyncEngine:
+    parsed = usable(url)
+    if parsed.drivername == "postgresql+asyncpg":
         return create_async_engine(
-            parsed,
+            _as_asyncpg_says(parsed),
             hide_parameters=True,
             pool_size=pool,
             max_overflow=0,
             pool_pre_ping=True,
             connect_args={"timeout": _CONNECT_S},
         )
-    if not parsed.database or parsed.database == ":memory:":
-        raise SettingsError("ORCHESTRATOR_STORAGE_URL names no file; write sqlite:///path/to/file.db")
     try:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"the folder of {parsed.database} cannot be made: {error.strerror}") from None
     engine = create_async_engine(parsed, hide_parameters=True, pool_size=pool, max_overflow=0)
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+def _as_asyncpg_says(url: URL) -> URL:
+    """``sslmode`` is what everybody else calls it, with the same words."""
+    mode = url.query.get("sslmode")
+    return url if mode is None else url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
 def _prepare(connection: Any, _record: object) -> None:
@@ -172,6 +184,8 @@ def _prepare(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return
     # Taken at the beginning: a reader that became a writer would be refused at once, whatever the patience.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.errors import BudgetExceededError, RequestError
+from storage.clock import now_of
 from storage.engine import Storage
 from storage.tables import ENTRIES, SCOPES
 
@@ -79,8 +80,9 @@ class Booking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEntry:
-    """A reservation that nobody has ended."""
+    """A reservation that nobody has ended. ``id`` counts up."""
 
+    id: int
     key: EntryKey
     reserved: int
     provider: str
@@ -151,13 +153,22 @@ class Ledger:
             row = (await connection.execute(select(SCOPES).where(SCOPES.c.scope == scope))).mappings().one_or_none()
         return Standing(row["spent"], row["reserved"]) if row else Standing()
 
-    async def open_entries(self, *, older_than: timedelta = timedelta(), limit: int = 1000) -> list[OpenEntry]:
-        """Reservations that nobody has ended, the oldest first: their worker has died, or the call is under way."""
+    async def open_entries(
+        self, *, older_than: timedelta = timedelta(), after: int = 0, limit: int = 1000
+    ) -> list[OpenEntry]:
+        """Reservations that nobody has ended, the oldest first: their worker has died, or the call is under way.
+
+        Args:
+            older_than: How long ago they were made at least, by the clock of the storage.
+            after: The ``id`` of the last one of the page before.
+            limit: At most so many.
+        """
         async with self._storage.reading() as connection:
+            began = await now_of(connection) - older_than
             rows = await connection.execute(
                 select(ENTRIES)
-                .where(ENTRIES.c.state == "reserved", ENTRIES.c.at <= datetime.now(UTC) - older_than)
-                .order_by(ENTRIES.c.at, ENTRIES.c.id)
+                .where(ENTRIES.c.state == "reserved", ENTRIES.c.at <= began, ENTRIES.c.id > after)
+                .order_by(ENTRIES.c.id)
                 .limit(limit)
             )
             return [_open(row) for row in rows.mappings()]
@@ -222,6 +233,7 @@ def _is(key: EntryKey) -> ColumnElement[bool]:
 def _open(row: RowMapping) -> OpenEntry:
     at: datetime = row["at"]
     return OpenEntry(
+        id=row["id"],
         key=EntryKey(
             first_run_id=row["first_run_id"],
             node=row["node"],

@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -119,8 +120,8 @@ ANSWERS: Final = Table(
     "answers",
     METADATA,
     Column("key", String(64), primary_key=True),
-    Column("blob", String(100), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
     Index("ix_answers_until", "until"),
 )
-"""Answers of models that are kept for a while: by the hash of what was asked, the key of the blob with the answer."""
+"""Answers of models that are kept for a while, by a name that follows from what was asked."""

@@ -6,7 +6,7 @@ from activities.blobs.base import BlobStore
 from orchestrator.encryption import Keys, key_for
 from orchestrator.errors import NodeError, SettingsError
 
-__all__ = ["EncryptedBlobs"]
+__all__ = ["EncryptedBlobs", "opened", "sealed"]
 
 _MARK = b"\0orchestrator blob 1\0"
 """No JSON text begins like this, so what is not encrypted is told apart from what is."""
@@ -29,7 +29,7 @@ class EncryptedBlobs:
         """See ``BlobStore``."""
         if self._keys is None:
             return await self._inner.put(content)
-        return await self._inner.put(await asyncio.to_thread(self._sealed, content, self._keys))
+        return await self._inner.put(await asyncio.to_thread(sealed, content, self._keys))
 
     async def get(self, key: str) -> bytes:
         """See ``BlobStore``; a blob that was kept before encryption was switched on is given as it is.
@@ -40,20 +40,34 @@ class EncryptedBlobs:
         content = await self._inner.get(key)
         if not content.startswith(_MARK):
             return content
-        return await asyncio.to_thread(self._opened, key, content)
+        return await asyncio.to_thread(_opened, key, content, self._keys)
 
-    def _sealed(self, content: bytes, keys: Keys) -> bytes:
-        head = _MARK + keys.first.id.encode() + b"\0"
-        return head + keys.first.seal_steadily(content, head)
 
-    def _opened(self, key: str, content: bytes) -> bytes:
-        end = content.find(b"\0", len(_MARK), len(_MARK) + _AT_MOST_ID + 1)
-        head = content[: end + 1]
-        name = head[len(_MARK) : -1].decode(errors="replace")
-        try:
-            found = key_for(self._keys, name, f"Blob {key}")
-            return found.open_steady(content[len(head) :], head)
-        except SettingsError as error:
-            raise NodeError(error.message, details={"blob": key, "key": name}) from None
-        except ValueError as error:
-            raise NodeError(f"blob {key} cannot be decrypted: {error}", details={"blob": key}) from None
+def sealed(content: bytes, keys: Keys) -> bytes:
+    """``content``, encrypted with the first of ``keys``; the same content gives the same bytes."""
+    head = _MARK + keys.first.id.encode() + b"\0"
+    return head + keys.first.seal_steadily(content, head)
+
+
+def opened(content: bytes, keys: Keys | None, what: str) -> bytes:
+    """What ``sealed`` was given; content that is not encrypted is given as it is.
+
+    Raises:
+        SettingsError: It is encrypted with a key that is not among ``keys``; the message begins with ``what``.
+        ValueError: It was changed, or damaged.
+    """
+    if not content.startswith(_MARK):
+        return content
+    end = content.find(b"\0", len(_MARK), len(_MARK) + _AT_MOST_ID + 1)
+    head = content[: end + 1]
+    name = head[len(_MARK) : -1].decode(errors="replace")
+    return key_for(keys, name, what).open_steady(content[len(head) :], head)
+
+
+def _opened(key: str, content: bytes, keys: Keys | None) -> bytes:
+    try:
+        return opened(content, keys, f"Blob {key}")
+    except SettingsError as error:
+        raise NodeError(error.message, details={**error.details, "blob": key}) from None
+    except ValueError as error:
+        raise NodeError(f"blob {key} cannot be decrypted: {error}", details={"blob": key}) from None

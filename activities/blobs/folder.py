@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from activities.blobs.base import checked, key_of, missing, verified
+from activities.whole_files import write_whole
 from orchestrator.errors import ProviderUnavailableError
 
 __all__ = ["FolderBlobs"]
 
-_OWNER_ONLY = 0o700
 _LEVEL = 2
 """Characters of the key that name a folder, on each of two levels."""
 
@@ -34,7 +32,7 @@ class FolderBlobs:
         key = key_of(content)
         try:
             if not self._is_there(key, len(content)):
-                self._write(self._path(key), content)
+                write_whole(self._path(key), content)
         except OSError as error:
             raise _unavailable("written", error) from error
         return key
@@ -60,39 +58,6 @@ class FolderBlobs:
         except FileNotFoundError:
             return False
         return True
-
-    def _write(self, path: Path, content: bytes) -> None:
-        self._make(path.parent)
-        # mkstemp lets only the owner read and write.
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
-        _settle(path.parent)
-
-    def _make(self, folder: Path) -> None:
-        """Make a folder and those above it, each for its owner only, and have their names outlive a power cut."""
-        if folder.is_dir():
-            return
-        self._make(folder.parent)
-        with suppress(FileExistsError):  # another worker was quicker
-            folder.mkdir(mode=_OWNER_ONLY)
-        _settle(folder.parent)
-
-
-def _settle(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _unavailable(what: str, error: OSError) -> ProviderUnavailableError:

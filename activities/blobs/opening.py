@@ -25,4 +25,4 @@ def _plain(settings: Settings) -> BlobStore:
         return FolderBlobs(settings.blob_dir)
     from activities.blobs.s3 import S3Blobs  # noqa: PLC0415 - AWS's client costs half a second
 
-    return S3Blobs(place, endpoint_url=settings.blob_s3_endpoint_url)
+    return S3Blobs(place, endpoint_url=settings.blob_s3_endpoint_url, kms_key=settings.blob_kms_key)

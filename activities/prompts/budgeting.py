@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from activities.providers.base import Turn
 from orchestrator.errors import ContextTooLongError
-from orchestrator.models import TURN_TOKENS, ModelInfo, known_window
+from orchestrator.models import TURN_TOKENS, ModelInfo, Room, room_of
 
 __all__ = [
     "LEFT_OUT",
@@ -32,7 +32,6 @@ Summarise = Callable[[str, int], Awaitable[str]]
 
 LEFT_OUT: Final = "\n[… left out …]\n"
 """Stands where a text was cut."""
-_MOST_ROOM: Final = 4_096
 _MOST_SUMMARY: Final = 4_096
 """Tokens; what is said in more is no summary."""
 _SUMMARY_ORDER: Final = 200
@@ -75,19 +74,6 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What there is room for: ``window`` tokens in all, of which ``answer`` are for the answer."""
-
-    window: int
-    answer: int
-
-    @property
-    def question(self) -> int:
-        """What the question may take."""
-        return self.window - self.answer
-
-
-@dataclass(frozen=True, slots=True)
 class Fitted:
     """A conversation that fits; ``tokens`` is what it takes, as it was counted."""
 
@@ -111,21 +97,6 @@ def gathered(parts: Sequence[Part]) -> list[Part]:
         name = f"{last.name.partition(' to ')[0]} to {part.name}"
         found[-1] = replace(last, name=name, turns=(*last.turns, *part.turns), keep=max(last.keep, part.keep))
     return found
-
-
-def room_of(model: ModelInfo, max_tokens: int | None) -> Room | None:
-    """The room there is for a question to ``model``; none where nobody knows its window.
-
-    Args:
-        model: The model.
-        max_tokens: The most that it may write; none: what it writes at most, but no more than a quarter of the window
-            and 4,096 tokens.
-    """
-    window = known_window(model)
-    if window is None:
-        return None
-    most = window if model.most_output is None else model.most_output
-    return Room(window, min(window // 4, most, _MOST_ROOM) if max_tokens is None else max_tokens)
 
 
 def counting(model: ModelInfo) -> Count:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from activities.providers.anthropic_requests import asked_of
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason
+from activities.providers.bounded import ACCEPTED, bounded, ours
 from activities.providers.drafts import Draft
-from activities.providers.statuses import OVERLOADED, Endpoint
+from activities.providers.statuses import MOST_BYTES, OVERLOADED, Endpoint
 from orchestrator.errors import ProviderError
 
 __all__ = ["AnthropicMessages"]
@@ -95,16 +96,25 @@ class AnthropicMessages:
         api_key: The key; none for an endpoint that needs none.
         base_url: Where the endpoint is; none for Anthropic itself.
         timeout: Seconds of silence after which the endpoint counts as away.
+        most_bytes: The most that is read of an answer.
     """
 
     name = "anthropic"
 
-    def __init__(self, *, api_key: str | None, base_url: str | None = None, timeout: float = 600.0) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str | None,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._endpoint = Endpoint(
             name=self.name,
             key_setting="ANTHROPIC_API_KEY",
             address_setting="ANTHROPIC_BASE_URL",
             hidden=(api_key,) if api_key else (),
+            most_bytes=most_bytes,
         )
         self._client = anthropic.AsyncAnthropic(
             # Without one the client would look in the environment and in profile files, past our settings.
@@ -115,7 +125,9 @@ class AnthropicMessages:
             # Spans are ours to make, without the content of questions.
             open_telemetry=False,
             # A redirect would take the conversation to an address that nobody has set.
-            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=anthropic.DefaultAsyncHttpxClient(
+                follow_redirects=False, headers=ACCEPTED, event_hooks={"response": [bounded(self._endpoint)]}
+            ),
         )
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -202,6 +214,8 @@ class AnthropicMessages:
 
     def _broken(self, error: Exception) -> ProviderError:
         """What went wrong within a stream, in our words."""
+        if (known := ours(error)) is not None:
+            return known
         if isinstance(error, anthropic.APIStatusError):
             # It comes with the status of the stream, which began well.
             return self._refused(error, _STATUS_OF_TYPE.get(error.type or "", 500), may_have_charged=True)
@@ -213,6 +227,8 @@ class AnthropicMessages:
 
     def _translated(self, error: Exception) -> ProviderError:
         """The client's error in our words, without the key."""
+        if (known := ours(error)) is not None:
+            return known
         cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
         if isinstance(cause, _NOT_SENT):
             return self._endpoint.unreachable(may_have_charged=False)

@@ -14,12 +14,13 @@ from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTy
 from pydantic import BaseModel, Field
 
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason, total
+from activities.providers.bedrock_bounds import bound
 from activities.providers.bedrock_embeddings import Embedder, embedder_of
 from activities.providers.bedrock_refusals import CLIENT_ERRORS, broken, translated
 from activities.providers.bedrock_requests import asked_of
 from activities.providers.bedrock_streams import events_of
 from activities.providers.drafts import Draft
-from activities.providers.statuses import Endpoint
+from activities.providers.statuses import MOST_BYTES, Endpoint
 from activities.threads import Threads
 from orchestrator.errors import SettingsError
 
@@ -60,6 +61,7 @@ class Bedrock:
         timeout: Seconds of silence after which the endpoint counts as away.
         threads: How many calls may be under way at a time.
         session: A ``boto3.Session`` with other credentials than the usual ones.
+        most_bytes: The most that is read of an answer.
 
     Raises:
         SettingsError: No region is set anywhere, or AWS's own configuration is wrong.
@@ -75,6 +77,7 @@ class Bedrock:
         timeout: float = 600.0,
         threads: int = _THREADS,
         session: Any = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._threads = Threads(self.name, threads)
         config = Config(
@@ -100,7 +103,9 @@ class Bedrock:
             key_setting="the AWS credentials of the worker and what they may do (bedrock:InvokeModel)",
             address_setting="ORCHESTRATOR_BEDROCK_REGION, ORCHESTRATOR_BEDROCK_ENDPOINT_URL",
             hidden=hidden,
+            most_bytes=most_bytes,
         )
+        bound(self._client, self._endpoint)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The model's answer.

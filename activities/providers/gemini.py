@@ -9,10 +9,12 @@ import httpx
 from google.genai import Client, errors, types
 
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, total
+from activities.providers.bounded import ACCEPTED, bounded
+from activities.providers.comments import without_comments
 from activities.providers.gemini_answers import Answer
 from activities.providers.gemini_refusals import Refusal
 from activities.providers.gemini_requests import contents_of, settings_of
-from activities.providers.statuses import Endpoint
+from activities.providers.statuses import MOST_BYTES, Endpoint
 from orchestrator.errors import ProviderError
 
 __all__ = ["Gemini"]
@@ -36,22 +38,35 @@ class Gemini:
         api_key: The key; none for an endpoint that needs none.
         base_url: Where the endpoint is; none for Google itself.
         timeout: Seconds of silence after which the endpoint counts as away.
+        most_bytes: The most that is read of an answer.
     """
 
     name = "gemini"
 
-    def __init__(self, *, api_key: str | None, base_url: str | None = None, timeout: float = 600.0) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str | None,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._endpoint = Endpoint(
             name=self.name,
             key_setting="GEMINI_API_KEY",
             address_setting="GEMINI_BASE_URL",
             hidden=(api_key,) if api_key else (),
+            most_bytes=most_bytes,
         )
         self._http = httpx.AsyncClient(
             # A redirect would take the conversation to an address that nobody has set.
             follow_redirects=False,
             limits=_CONNECTIONS,
-            event_hooks={"request": [_hurry_to_connect], "response": [_note_response]},
+            headers=ACCEPTED,
+            event_hooks={
+                "request": [_hurry_to_connect],
+                "response": [_note_response, bounded(self._endpoint), without_comments],
+            },
         )
         self._client = Client(
             # Without these two the client would look in the environment, past our settings.

@@ -8,8 +8,9 @@ import httpx
 import openai
 
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest
+from activities.providers.bounded import ACCEPTED, bounded, ours
 from activities.providers.openai_wire import Writing, chat_body, embed_body, read_embeddings, read_reply
-from activities.providers.statuses import OVERLOADED, Endpoint
+from activities.providers.statuses import MOST_BYTES, OVERLOADED, Endpoint
 from orchestrator.errors import ProviderError
 from orchestrator.models import StructuredOutput
 
@@ -44,6 +45,7 @@ class OpenAICompatible:
         key_setting: Which setting holds the key, for advice.
         address_setting: Which setting holds the address, for advice.
         structured: How it takes a schema: itself (``json_schema``), or in words with JSON mode (``json_object``).
+        most_bytes: The most that is read of an answer.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class OpenAICompatible:
         key_setting: str = "OPENAI_API_KEY",
         address_setting: str = "OPENAI_BASE_URL",
         structured: StructuredOutput = "json_schema",
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.name = name
         self._structured: StructuredOutput = structured
@@ -64,6 +67,7 @@ class OpenAICompatible:
             key_setting=key_setting,
             address_setting=address_setting,
             hidden=(api_key,) if api_key else (),
+            most_bytes=most_bytes,
         )
         self._client = openai.AsyncOpenAI(
             # Without one the client would look in the environment, past our settings.
@@ -73,7 +77,7 @@ class OpenAICompatible:
             max_retries=0,
             # Ours, so that its errors are of a library we know: they say whether a request was sent, and may cost. The
             # client takes it, as its types do not say.
-            http_client=cast("Any", _http(timeout)),
+            http_client=cast("Any", _http(timeout, self._endpoint)),
         )
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -139,11 +143,7 @@ class OpenAICompatible:
 
     def _translated(self, error: openai.OpenAIError | ValueError, *, begun: bool) -> ProviderError:
         if isinstance(error, openai.APIConnectionError):
-            if isinstance(error.__cause__, _NOT_SENT):
-                return self._endpoint.unreachable(may_have_charged=False)
-            if isinstance(error, openai.APITimeoutError):
-                return self._endpoint.timed_out()
-            return self._endpoint.cut() if begun else self._endpoint.unreachable(may_have_charged=True)
+            return ours(error) or self._broken(error, begun=begun)
         if isinstance(error, openai.APIStatusError):
             return self._endpoint.refused(
                 error.status_code,
@@ -161,9 +161,18 @@ class OpenAICompatible:
             )
         return self._endpoint.unsendable() if isinstance(error, UnicodeEncodeError) else self._endpoint.unreadable()
 
+    def _broken(self, error: openai.APIConnectionError, *, begun: bool) -> ProviderError:
+        if isinstance(error.__cause__, _NOT_SENT):
+            return self._endpoint.unreachable(may_have_charged=False)
+        if isinstance(error, openai.APITimeoutError):
+            return self._endpoint.timed_out()
+        return self._endpoint.cut() if begun else self._endpoint.unreachable(may_have_charged=True)
 
-def _http(timeout: float) -> httpx.AsyncClient:
+
+def _http(timeout: float, endpoint: Endpoint) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        headers=ACCEPTED,
+        event_hooks={"response": [bounded(endpoint)]},
         # A redirect would take the conversation to an address that nobody has set.
         follow_redirects=False,
         timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_S)),

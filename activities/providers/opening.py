@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from dotenv import dotenv_values
+from pydantic import SecretStr
 
 from activities.providers.base import ChatProvider, ModelProvider
 from activities.providers.simulated import Simulated
@@ -37,33 +38,45 @@ class _Opened(ModelProvider, Protocol):
     async def close(self) -> None: ...
 
 
+class _Bounds(TypedDict):
+    timeout: float
+    most_bytes: int
+
+
+def _bounds(settings: Settings) -> _Bounds:
+    return {"timeout": settings.model_timeout, "most_bytes": settings.model_max_response_bytes}
+
+
+def _shown(key: SecretStr | None) -> str | None:
+    return key.get_secret_value() if key else None
+
+
 def _openai(settings: Settings) -> _Opened:
     from activities.providers.openai_compatible import OpenAICompatible  # noqa: PLC0415 - costs a second
 
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    return OpenAICompatible(api_key=key, base_url=settings.openai_base_url, timeout=settings.model_timeout)
+    return OpenAICompatible(
+        api_key=_shown(settings.openai_api_key), base_url=settings.openai_base_url, **_bounds(settings)
+    )
 
 
 def _anthropic(settings: Settings) -> _Opened:
     from activities.providers.anthropic_messages import AnthropicMessages  # noqa: PLC0415 - costs a second
 
-    key = settings.anthropic_api_key.get_secret_value() if settings.anthropic_api_key else None
-    return AnthropicMessages(api_key=key, base_url=settings.anthropic_base_url, timeout=settings.model_timeout)
+    return AnthropicMessages(
+        api_key=_shown(settings.anthropic_api_key), base_url=settings.anthropic_base_url, **_bounds(settings)
+    )
 
 
 def _gemini(settings: Settings) -> _Opened:
     from activities.providers.gemini import Gemini  # noqa: PLC0415 - costs a second
 
-    key = settings.gemini_api_key.get_secret_value() if settings.gemini_api_key else None
-    return Gemini(api_key=key, base_url=settings.gemini_base_url, timeout=settings.model_timeout)
+    return Gemini(api_key=_shown(settings.gemini_api_key), base_url=settings.gemini_base_url, **_bounds(settings))
 
 
 def _bedrock(settings: Settings) -> _Opened:
     from activities.providers.bedrock import Bedrock  # noqa: PLC0415 - costs a second
 
-    return Bedrock(
-        region=settings.bedrock_region, endpoint_url=settings.bedrock_endpoint_url, timeout=settings.model_timeout
-    )
+    return Bedrock(region=settings.bedrock_region, endpoint_url=settings.bedrock_endpoint_url, **_bounds(settings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +168,7 @@ def _endpoint(
     opened = OpenAICompatible(
         api_key=key,
         base_url=endpoint.base_url,
-        timeout=settings.model_timeout,
+        **_bounds(settings),
         name=endpoint.name,
         key_setting=endpoint.key_env or "its key (`key_env` in the file of ORCHESTRATOR_MODELS_FILE)",
         structured=endpoint.structured,

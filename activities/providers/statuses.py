@@ -19,11 +19,15 @@ from orchestrator.errors import (
     ProviderUnavailableError,
 )
 
-__all__ = ["OVERLOADED", "Endpoint"]
+__all__ = ["MOST_BYTES", "OVERLOADED", "Endpoint"]
 
 OVERLOADED = 529
 """What Anthropic answers when it has too much to do; no standard names it."""
+MOST_BYTES = 134_217_728
+"""The most that is read of an answer where a setting does not say otherwise: 2,000 vectors are half that large."""
 _MAX_REASON = 300
+_MOST_READ = 10_000
+"""Characters of a refusal that are looked at: it may be as long as any answer."""
 
 _BY_STATUS: Mapping[int, type[ProviderError]] = {
     HTTPStatus.UNAUTHORIZED: ProviderAuthError,
@@ -63,12 +67,14 @@ class Endpoint:
         key_setting: Which setting holds its key, for advice.
         address_setting: Which setting holds its address, for advice.
         hidden: Keys that its own messages may quote.
+        most_bytes: The most that is read of an answer, unpacked.
     """
 
     name: str
     key_setting: str
     address_setting: str
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    most_bytes: int = MOST_BYTES
 
     def refused(
         self,
@@ -90,6 +96,7 @@ class Endpoint:
             may_have_charged: A part of the answer was there already.
             details: More for whoever looks into it, such as a request id.
         """
+        reason, code = reason[:_MOST_READ], code[:_MAX_REASON]
         error_class = _class_of(status, f"{code} {reason}")
         error = error_class(
             self._sentence(status, reason, error_class),
@@ -115,6 +122,15 @@ class Endpoint:
         """The error for an answer that is not what the provider's interface promises."""
         return ProviderUnavailableError(
             f"the model provider {self.name} answered with something that cannot be read", may_have_charged=True
+        )
+
+    def too_large(self) -> ProviderUnavailableError:
+        """The error for an answer that has more bytes than are read of one."""
+        return ProviderUnavailableError(
+            f"the model provider {self.name} answered with more than {self.most_bytes} bytes, and the rest was not "
+            "read: ask for less at a time, or raise ORCHESTRATOR_MODEL_MAX_RESPONSE_BYTES",
+            may_have_charged=True,
+            details={"provider": self.name, "most_bytes": self.most_bytes},
         )
 
     def cut(self) -> ProviderUnavailableError:

@@ -11,6 +11,7 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.cli import (
+    archives,
     budgets,
     changing,
     completing,
@@ -68,6 +69,7 @@ for family in (
     definitions,
     models,
     budgets,
+    archives,
     estimates,
     testing,
     develop,

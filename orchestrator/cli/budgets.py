@@ -1,4 +1,4 @@
-"""Commands about money: ``budgets``, ``budgets run``, ``budgets open`` and ``budgets reconcile``."""
+"""Commands about money: ``budgets``, ``budgets run``, ``open``, ``reconcile`` and ``prune``."""
 
 from typing import Annotated
 
@@ -15,16 +15,31 @@ Prefix = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
 AnyAge = Annotated[str | None, typer.Option("--older-than", metavar="10m", help="Only calls that began so long ago.")]
-OlderThan = Annotated[str, typer.Option("--older-than", metavar="1h", help="Only calls that began so long ago.")]
+OlderThan = Annotated[
+    str, typer.Option("--older-than", metavar="1h", help="Only calls that began so long ago; 1m or more.")
+]
 Book = Annotated[bool, typer.Option("--book", help="Count what was set aside as spent: it may have been charged.")]
 Release = Annotated[bool, typer.Option("--release", help="Give it back: the provider's bill does not have them.")]
+Missing = Annotated[
+    bool, typer.Option("--missing", help="Also calls of runs that the namespace does not have (any more).")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
+Ended = Annotated[str, typer.Option("--older-than", metavar="90d", help="Only what ended so long ago; 1d or more.")]
+Delete = Annotated[bool, typer.Option("--yes", "-y", help="Delete it; without this it is only counted.")]
 RECONCILE_EPILOG = """\b
 Examples:
   orchestrator budgets reconcile --book
   orchestrator budgets reconcile --release --older-than 1d --yes
 
-Calls that a worker is making at this moment are left alone: Temporal is asked which those are.
+Calls that a worker may be making at this moment are left alone: Temporal is asked which those are. So are calls of runs
+that the namespace of TEMPORAL_NAMESPACE does not have, unless --missing is given.
+"""
+PRUNE_EPILOG = """\b
+Examples:
+  orchestrator budgets prune
+  orchestrator budgets prune --older-than 30d --yes
+
+Calls of runs that are open stay, and what runs, users, tenants … have spent in all. Sums of single days go with them.
 """
 
 
@@ -40,6 +55,7 @@ def register(app: typer.Typer) -> None:
     family.command(name="run", epilog="\b\nExample:\n  orchestrator budgets run triage-1a2b3c4d")(of_run)
     family.command(name="open", epilog="\b\nExample:\n  orchestrator budgets open --older-than 10m")(open_calls)
     family.command(name="reconcile", epilog=RECONCILE_EPILOG)(reconcile)
+    family.command(name="prune", epilog=PRUNE_EPILOG)(prune)
     app.add_typer(family)
 
 
@@ -71,6 +87,7 @@ def reconcile(
     book: Book = False,
     release: Release = False,
     older_than: OlderThan = "1h",
+    missing: Missing = False,
     yes: Yes = False,
     as_json: options.Json = False,
 ) -> None:
@@ -78,8 +95,16 @@ def reconcile(
 
     What was set aside for them stays so until somebody says what became of it.
     """
-    from orchestrator.cli import accounting
+    from orchestrator.cli import reconciling
 
     if book == release:
         raise RequestError("say what becomes of them with one of --book and --release")
-    raise typer.Exit(accounting.reconcile("book" if book else "release", older_than, yes=yes, as_json=as_json))
+    how = "book" if book else "release"
+    raise typer.Exit(reconciling.reconcile(how, older_than, missing=missing, yes=yes, as_json=as_json))
+
+
+def prune(*, older_than: Ended = "90d", yes: Delete = False, as_json: options.Json = False) -> None:
+    """Delete calls that ended long ago from the ledger, which grows with every call else."""
+    from orchestrator.cli import pruning
+
+    pruning.prune_ledger(older_than, yes=yes, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.cli.errors import OK, PARKED, WAITING
 from orchestrator.cli.events import event_line
 from orchestrator.cli.output import data, out, say, shown_time
-from orchestrator.cli.render import Screen, aftermath_lines, result_lines, usage_line
+from orchestrator.cli.render import Screen, aftermath_lines, result_lines, usage_lines
 from orchestrator.cli.running import exit_code, written
 from orchestrator.cli.session import Session, on_server
 from orchestrator.cli.standing import command, show, to_resolve
@@ -25,6 +25,7 @@ _WAITS: Mapping[str, str] = {
     "needs_attention": "needs attention",
     "paused": "is paused",
 }
+_OF_RESULT = ("error", "undone", "aside", "forked_from", "usage", "usage_by_node", "attempts", "attempts_omitted")
 
 
 def status(run_id: str, *, as_json: bool) -> None:
@@ -68,7 +69,7 @@ def _status_data(
         "parked": [item.model_dump(mode="json") for item in own.parked] if own else None,
         "children": [child.model_dump(mode="json") for child in own.children] if own else None,
         "continued": own.continued if own else None,
-        **{name: result.get(name) for name in ("error", "undone", "aside", "forked_from", "usage")},
+        **{name: result.get(name) for name in _OF_RESULT},
         "web_ui": link,
     }
 
@@ -81,7 +82,8 @@ def _show_own(own: RunState) -> None:
         out(f"went on {times} in a new workflow run; `since` is when the present one began")
     visits = len(result.path) + result.path_omitted
     out(f"done    {'1 visit' if visits == 1 else f'{visits} visits'}")
-    out(f"usage   {usage_line(result.usage, result.cost_usd)}")
+    for line in usage_lines(result):
+        out(line)
     if result.error is not None:
         out(f"error   {result.error.code}: {result.error.message}")
     for line in aftermath_lines(result):

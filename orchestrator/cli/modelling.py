@@ -22,6 +22,7 @@ from orchestrator.models import (
     known_models,
     known_window,
 )
+from orchestrator.models.retiring import retired_now, retirement
 from orchestrator.models.shown import ShownPrice, shown_price
 from orchestrator.settings import Settings, load_settings
 
@@ -57,6 +58,9 @@ def list_models(filters: Sequence[str], *, ready: bool, as_json: bool) -> None:
         data([_about(model, ready=there[model.provider]) for model in chosen])
         return
     table(_COLUMNS, (_row(model, ready=there[model.provider]) for model in chosen))
+    for model in chosen:
+        if not retired_now(model) and (said := retirement(model)):
+            say(f"note: {said}")
     if not chosen:
         say("no model matches")
 
@@ -79,8 +83,8 @@ def ask_one(name: str | None, timeout: float, *, as_json: bool) -> None:
     settings = load_settings().model_copy(update={"model_timeout": timeout})
     add_models(settings.models_file)
     model = find_model(name) if name is not None else _first_ready(settings)
-    if model.retired:
-        say(f"note: {model.name} is marked as retired: its provider may serve it no more")
+    if said := retirement(model):
+        say(f"note: {said}")
 
     async def ask() -> dict[str, Any]:
         async with open_dependencies(settings) as dependencies:
@@ -136,6 +140,7 @@ def _cost(model: ModelInfo, tokens: tuple[int, int], settings: Settings) -> floa
 
 def _sentence(found: Mapping[str, Any]) -> str:
     cost = "of unknown cost" if found["cost_usd"] is None else f"${found['cost_usd']:.6f}"
+    cost = "simulated, costs nothing" if found["simulated"] else cost
     said = f"a vector of {found['dimensions']}" if found["text"] is None else repr(found["text"][:200])
     return (
         f"{found['model']} answered {said} after {found['latency_s']:.2f} s "
@@ -152,7 +157,9 @@ def _readiness(settings: Settings) -> Mapping[str, bool]:
 
 def _first_ready(settings: Settings) -> ModelInfo:
     there = _readiness(settings)
-    able = (model for model in known_models().values() if not model.retired and {"stream", "json"} & model.abilities)
+    able = (
+        model for model in known_models().values() if not retired_now(model) and {"stream", "json"} & model.abilities
+    )
     asked = (model for model in able if there[model.provider] and model.provider != SIMULATED)
     return next(asked, find_model(SIMULATED))
 
@@ -172,7 +179,8 @@ def _about(model: ModelInfo, *, ready: bool) -> dict[str, Any]:
         "abilities": _abilities(model),
         "price": None if price is None else _price(price),
         "ready": ready,
-        "retired": model.retired,
+        "retired": retired_now(model),
+        "retires": model.retires.isoformat() if model.retires else None,
     }
 
 
@@ -203,8 +211,14 @@ def _row(model: ModelInfo, *, ready: bool) -> tuple[str, ...]:
         *amounts,
         since,
         "yes" if ready else "no",
-        "retired" if model.retired else "",
+        _note(model),
     )
+
+
+def _note(model: ModelInfo) -> str:
+    if retired_now(model):
+        return "retired"
+    return f"until {model.retires.isoformat()}" if model.retires else ""
 
 
 def _dollars(amount: Decimal, price: ShownPrice) -> str:

@@ -13,7 +13,18 @@ from typing import Any, TextIO, cast
 
 __all__ = ["at_terminal", "clean", "data", "open_streams", "out", "say", "shown_time", "table", "write"]
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FLAG = r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
+"""The flags of England, Scotland and Wales are written in characters that nobody sees elsewhere."""
+_UNPRINTABLE = re.compile(
+    rf"({_FLAG})|["
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+    # What turns the order of what is around it; letters of scripts from right to left, and their marks, may stay.
+    r"\u202a-\u202e\u2066-\u206f"
+    # What takes no place, so that text hides or two texts look alike; joiners may stay: scripts and emoji need them.
+    r"\xad\u180e\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+    # What ends a line for some, and not for others.
+    r"\u2028\u2029]"
+)
 
 
 def open_streams() -> None:
@@ -29,8 +40,12 @@ def open_streams() -> None:
 
 
 def clean(text: str) -> str:
-    """Text from elsewhere that cannot drive the terminal: control characters become ``?``."""
-    return _UNPRINTABLE.sub("?", text)
+    """Text from elsewhere that cannot drive the terminal, nor look like other text than it is.
+
+    Control characters become ``?``, and so do those that turn the order of others or take no place. Each is judged by
+    itself, so it does not matter in which pieces a text comes.
+    """
+    return _UNPRINTABLE.sub(lambda found: found[1] or "?", text)
 
 
 def out(text: str) -> None:
@@ -55,8 +70,9 @@ def data(value: Any, *, compact: bool = False) -> None:
     """Print a JSON value; ``compact`` puts it on one line."""
     # Where the terminal's encoding lacks characters, JSON has escapes of its own for them.
     plain = codecs.lookup(sys.stdout.encoding or "ascii").name != "utf-8"
-    json.dump(value, sys.stdout, ensure_ascii=plain, indent=None if compact else 2)
-    sys.stdout.write("\n")
+    text = json.dumps(value, ensure_ascii=plain, indent=None if compact else 2)
+    # JSON escapes few of those that drive a terminal, and may escape any.
+    sys.stdout.write(_UNPRINTABLE.sub(lambda found: found[1] or json.dumps(found[0])[1:-1], text) + "\n")
     sys.stdout.flush()
 
 

@@ -17,10 +17,11 @@ from orchestrator.cli.output import clean
 from orchestrator.cli.writing import Writing, last_lines
 from orchestrator.contracts import Event, ProgressPage, RunResult, Usage, visit_label
 
-__all__ = ["Screen", "aftermath_lines", "result_lines", "usage_line"]
+__all__ = ["Screen", "aftermath_lines", "result_lines", "usage_line", "usage_lines"]
 
 _OVER = frozenset({"COMPLETED", "ERROR", "CANCELLED", "SKIPPED", "AWAITING_INPUT", "PARKED"})
 """After these a visit is not under way: it is over, or waits for somebody."""
+_MOST_NODES = 10
 
 
 class Screen(AbstractContextManager["Screen"]):
@@ -103,9 +104,33 @@ def usage_line(usage: Usage, cost: float | None) -> str:
     """Tokens and cost in words."""
     if not usage.calls:
         return "no model calls"
-    price = "cost not known" if cost is None else f"${cost:.6f}"
+    price = _price(usage, cost)
     calls = "1 model call" if usage.calls == 1 else f"{usage.calls} model calls"
     return f"{calls}, {usage.input_tokens} tokens in, {usage.output_tokens} out, {price}"
+
+
+def _price(usage: Usage, cost: float | None) -> str:
+    if usage.simulated == usage.calls:
+        return "simulated, costs nothing"
+    if cost is None:
+        return "cost not known"
+    beside = f" and what {usage.unpriced} of the calls cost, which is not known" if usage.unpriced else ""
+    return f"${cost:.6f}{beside}"
+
+
+def usage_lines(result: RunResult) -> list[str]:
+    """What a run took; by node where there are several, the dearest first, and what of it failed."""
+    lines = [f"usage   {usage_line(result.usage, result.cost_usd)}"]
+    failed = [it for it in result.attempts if it.failed]
+    if len(result.usage_by_node) > 1:
+        by_node = sorted(result.usage_by_node.items(), key=lambda item: (-(item[1].cost_usd or 0), item[0]))
+        lines += [f"          {node}: {usage_line(used, used.cost_usd)}" for node, used in by_node[:_MOST_NODES]]
+        if len(by_node) > _MOST_NODES:
+            lines.append(f"          and {len(by_node) - _MOST_NODES} more nodes, which --json has")
+    if failed:
+        many = "1 attempt" if len(failed) == 1 else f"{len(failed)} attempts"
+        lines.append(f"        {many} of it failed, ${sum(it.cost_usd or 0 for it in failed):.6f}")
+    return lines
 
 
 def result_lines(run_id: str, result: RunResult, link: str | None) -> list[str]:
@@ -118,7 +143,7 @@ def result_lines(run_id: str, result: RunResult, link: str | None) -> list[str]:
         lines.append(f"error   {result.error.code}{place}: {result.error.message}")
     lines.append(f"path    {skipped}{' > '.join(result.path) or '(no node has finished)'}")
     lines += aftermath_lines(result)
-    lines.append(f"usage   {usage_line(result.usage, result.cost_usd)}")
+    lines += usage_lines(result)
     lines.append(f"run     {run_id}")
     if link is not None:
         lines.append(f"web ui  {link}")

@@ -7,10 +7,12 @@ from contextlib import aclosing
 from orchestrator.cli.output import data, say, write
 from orchestrator.cli.session import Session, on_server
 from orchestrator.cli.tokens import elsewhere, first_run_id, reading, where
+from orchestrator.client.texts import Said
 from orchestrator.contracts import visit_label
 from orchestrator.errors import RequestError
 from orchestrator.settings import load_settings
-from storage.streams import Lost, Record, Superseded, Text, Transcript, as_dict
+from orchestrator.stopping import stop
+from storage.streams import Delta, Finished, Lost, Record, Superseded, Text, Transcript, as_dict
 
 __all__ = ["Aloud", "stream"]
 
@@ -32,23 +34,35 @@ class Aloud:
         self._told: set[tuple[str, int]] = set()
         self._current: tuple[str, int] | None = None
         self._shown = 0
-        self._over = False
+        self._runs: dict[tuple[str, int], str] = {}
+        self._generations: dict[tuple[str, int], int] = {}
+        self._over: set[str] = set()
 
-    def tell(self, record: Record) -> None:
-        """Take the next record."""
+    def tell(self, record: Record, of: str = "") -> None:
+        """Take the next record; ``of`` is the run that it is of."""
         if isinstance(record, Superseded):
             self._begin_again((record.node, record.visit))
         elif isinstance(record, Lost):
             self._say("(what was written before is no longer kept)")
         self._transcript.apply(record)
+        if isinstance(record, (Delta, Finished)):
+            self._notice((record.node, record.visit), of)
         while self._go_on():
             continue
 
-    def end(self) -> None:
-        """Say that nothing more comes; a text that nobody has ended ends here."""
-        self._over = True
+    def end(self, of: str) -> None:
+        """Say that nothing more comes of a run; a text of it that nobody has ended ends here."""
+        self._over.add(of)
         while self._go_on():
             continue
+
+    def _notice(self, visit: tuple[str, int], of: str) -> None:
+        """Remember whose it is. A text may begin again without a word of it, where that was lost."""
+        self._runs[visit] = of
+        generation = self._transcript[visit].generation
+        if generation != self._generations.get(visit, generation):
+            self._begin_again(visit)
+        self._generations[visit] = generation
 
     def _begin_again(self, visit: tuple[str, int]) -> None:
         if visit not in self._told and visit != self._current:
@@ -76,16 +90,17 @@ class Aloud:
         if begins:
             self._say(f"{visit_label(*visit)}:")
         self._more(text)
-        ending = text.ending or ("unfinished" if self._over else None)
+        ending = text.ending or ("unfinished" if self._runs.get(visit) in self._over else None)
         if ending is not None:
             self._close(visit, ending)
         return ending is not None
 
     def _more(self, text: Text) -> None:
-        whole = str(text)
-        if len(whole) > self._shown:
-            self._write(whole[self._shown :])
-            self._shown = len(whole)
+        # In the middle of it something may have been lost: what is left begins where it belongs.
+        whole, begins = str(text), text.begins
+        if new := whole[max(self._shown - begins, 0) :]:
+            self._write(new)
+        self._shown = begins + len(whole)
 
     def _close(self, visit: tuple[str, int], ending: str) -> None:
         self._write("\n")
@@ -110,23 +125,30 @@ def stream(run_id: str, *, after: int, as_json: bool) -> None:
 
 async def _stream(session: Session, run_id: str, after: int, *, as_json: bool) -> None:
     settings, aloud, seen = load_settings(), Aloud(write, say), False
-    run = await first_run_id(session.client, run_id)
+    life = await first_run_id(session.client, run_id)
     if elsewhere(settings):
         say(f"nobody has written to {where(settings)} yet; {_ADVICE}")
     over = asyncio.Event()
     ending = asyncio.create_task(session.orchestrator.result(run_id))
     ending.add_done_callback(lambda _: over.set())
     try:
-        async with aclosing(reading(settings, run, after=after, until=over)) as records:
-            async for record in records:
-                seen = True
-                if as_json:
-                    data(as_dict(record), compact=True)
-                else:
-                    aloud.tell(record)
-        aloud.end()
+        told = reading(settings, session.client, run_id, after={life: after}, until=over)
+        async with aclosing(told):
+            async for said in told:
+                seen = seen or said.record is not None
+                _tell(said, aloud, as_json=as_json)
         await ending
     finally:
-        ending.cancel()
+        await stop(ending)
     if not seen and not after:
         say(f"nothing of this run is in {where(settings)}: no node of it streams, or it was trimmed; {_ADVICE}")
+
+
+def _tell(said: Said, aloud: Aloud, *, as_json: bool) -> None:
+    """Print what comes next. Records of child runs say whose they are; their ids are those of their own run."""
+    if said.placed is None:
+        aloud.end(said.life)
+    elif not as_json:
+        aloud.tell(said.placed, said.life)
+    else:
+        data(as_dict(said.placed) | ({"run": said.run} if said.place else {}), compact=True)

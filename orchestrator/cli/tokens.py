@@ -1,19 +1,21 @@
 """Reads along what the models of a run write, where the log of streams can be reached from here."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from orchestrator.cli.writing import Writing
+from orchestrator.client.lineage import first_run_id
+from orchestrator.client.texts import Said, texts
 from orchestrator.contracts import visit_label
-from orchestrator.errors import OrchestratorError, RunNotFoundError, ServerUnavailableError, StorageUnavailableError
+from orchestrator.errors import OrchestratorError, ServerUnavailableError, StorageUnavailableError
 from orchestrator.settings import Settings, load_settings
-from storage.streams import Record, Transcript
+from orchestrator.stopping import stop
+from storage.streams import Transcript
 
 __all__ = ["elsewhere", "first_run_id", "read_along", "reading", "where"]
 
@@ -21,23 +23,6 @@ _SHOWN_S = 0.05
 """Between two pictures of what is written: more nobody sees."""
 _AGAIN_S = 2.0
 _LOOK_S = 0.3
-
-
-async def first_run_id(client: Client, run_id: str) -> str:
-    """The first run id of a run, under which its text is kept.
-
-    Raises:
-        RunNotFoundError: There is no such run.
-        ServerUnavailableError: The server does not answer.
-    """
-    try:
-        events = client.get_workflow_handle(run_id).fetch_history_events(page_size=1)
-        started = await anext(events)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise ServerUnavailableError(f"the server does not say what run `{run_id}` is: {error.message}") from None
-        raise RunNotFoundError(f"no run has the id `{run_id}`; `orchestrator list` shows the runs") from None
-    return started.workflow_execution_started_event_attributes.first_execution_run_id
 
 
 def where(settings: Settings) -> str:
@@ -57,13 +42,22 @@ def _default(settings: Settings) -> Path:
 
 
 async def reading(
-    settings: Settings, run: str, *, after: int = 0, until: asyncio.Event | None = None
-) -> AsyncGenerator[Record]:
-    """The records of a run. See ``TokenLog.read``, for which this waits until there is a log.
+    settings: Settings, client: Client, run_id: str, *, after: Mapping[str, int], until: asyncio.Event | None = None
+) -> AsyncGenerator[Said]:
+    """What the models of a run and of its child runs write. See ``texts``, for which this waits until there is a log.
+
+    Args:
+        settings: Say where the log is.
+        client: The server.
+        run_id: The run.
+        after: By first run id, the ids that were read last.
+        until: Set when no log is to be waited for any longer.
 
     Raises:
+        RunNotFoundError: There is no such run.
         RequestError: The run has not come to ``after``.
         SettingsError: The address of the log cannot be used.
+        ServerUnavailableError: The server does not answer.
         StorageUnavailableError: The log is away.
     """
     from activities.streaming import token_log
@@ -72,16 +66,16 @@ async def reading(
         if until is not None and until.is_set():
             return
         await asyncio.sleep(_LOOK_S)
-    async with token_log(settings) as log, aclosing(log.read(run, after=after, until=until)) as records:
-        async for record in records:
-            yield record
+    async with token_log(settings) as log, aclosing(texts(client, log, run_id, after=after)) as told:
+        async for said in told:
+            yield said
 
 
 @asynccontextmanager
 async def read_along(
     client: Client, run_id: str, show: Callable[[Sequence[Writing]], Any], complain: Callable[[str], Any]
 ) -> AsyncGenerator[None]:
-    """While the block runs, show what is written.
+    """While the block runs, show what is written, also in the runs that this one has started.
 
     Args:
         client: The server.
@@ -93,37 +87,62 @@ async def read_along(
     try:
         yield
     finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        await stop(following)
 
 
 async def _follow(
     client: Client, run_id: str, show: Callable[[Sequence[Writing]], Any], complain: Callable[[str], Any]
 ) -> None:
-    settings, transcript, cursor, complained, run = load_settings(), Transcript(), 0, False, ""
+    settings, desk, complained = load_settings(), _Desk(), False
     while True:
         try:
-            run = run or await first_run_id(client, run_id)
-            async with _shown(transcript, show), aclosing(reading(settings, run, after=cursor)) as records:
-                async for record in records:
-                    transcript.apply(record)
-                    cursor = record.id
+            async with _shown(desk, show), aclosing(reading(settings, client, run_id, after=desk.last)) as told:
+                async for said in told:
+                    desk.take(said)
         except OrchestratorError as error:
             if not complained:
                 complain(f"what models write cannot be shown: {error.message}")
                 complained = True
             if not isinstance(error, (StorageUnavailableError, ServerUnavailableError)):
                 return
+        else:
+            show(())
+            return
         await asyncio.sleep(_AGAIN_S)
 
 
+class _Desk:
+    """What is being written at present, and how far it was read."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, int] = {}
+        self._transcripts: dict[str, Transcript] = {}
+
+    def take(self, said: Said) -> None:
+        """Take what comes next."""
+        if said.record is None or said.placed is None:
+            # Nobody writes in a run that has ended, though some of its texts may have no end.
+            self._transcripts.pop(said.life, None)
+            return
+        self.last[said.life] = said.record.id
+        self._transcripts.setdefault(said.life, Transcript()).apply(said.placed)
+
+    def written(self) -> list[Writing]:
+        """What is being written."""
+        return [
+            Writing(visit_label(*visit), str(text))
+            for transcript in self._transcripts.values()
+            for visit, text in transcript
+            if text.ending is None
+        ]
+
+
 @asynccontextmanager
-async def _shown(transcript: Transcript, show: Callable[[Sequence[Writing]], Any]) -> AsyncGenerator[None]:
+async def _shown(desk: _Desk, show: Callable[[Sequence[Writing]], Any]) -> AsyncGenerator[None]:
     async def draw() -> None:
         before: Sequence[Writing] = ()
         while True:
-            now = [Writing(visit_label(*visit), str(text)) for visit, text in transcript if text.ending is None]
+            now = desk.written()
             if now != before:
                 show(now)
                 before = now
@@ -133,6 +152,4 @@ async def _shown(transcript: Transcript, show: Callable[[Sequence[Writing]], Any
     try:
         yield
     finally:
-        drawing.cancel()
-        with suppress(asyncio.CancelledError):
-            await drawing
+        await stop(drawing)

@@ -17,6 +17,7 @@ from orchestrator.contracts.calls import (
     Resolved,
     Rollover,
     StorePageCall,
+    Taken,
 )
 from orchestrator.contracts.names import (
     JOIN_PAGES_ACTIVITY,
@@ -31,6 +32,7 @@ from orchestrator.contracts.names import (
     STORE_PAGE_ACTIVITY,
     TASK_QUEUE,
     TOO_LARGE_FOR_LOCAL,
+    USAGE_ACTIVITY,
     WORKFLOW_TYPE,
     EventType,
     RunStatus,
@@ -46,10 +48,12 @@ from orchestrator.contracts.requests import (
     ProgressRequest,
     ResolveRequest,
     ResumeRequest,
+    RunCap,
     RunContext,
     RunRequest,
 )
 from orchestrator.contracts.runs import (
+    AttemptUsage,
     Awaiting,
     ChildRun,
     ErrorInfo,
@@ -80,8 +84,10 @@ __all__ = [
     "STORE_PAGE_ACTIVITY",
     "TASK_QUEUE",
     "TOO_LARGE_FOR_LOCAL",
+    "USAGE_ACTIVITY",
     "WORKFLOW_TYPE",
     "Account",
+    "AttemptUsage",
     "Awaiting",
     "Carry",
     "ChildRun",
@@ -112,6 +118,7 @@ __all__ = [
     "Resolved",
     "ResumeRequest",
     "Rollover",
+    "RunCap",
     "RunContext",
     "RunRequest",
     "RunResult",
@@ -120,6 +127,7 @@ __all__ = [
     "SearchAttribute",
     "StorePageCall",
     "SubmitReply",
+    "Taken",
     "Usage",
     "visit_label",
 ]

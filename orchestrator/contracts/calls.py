@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from orchestrator.contracts.base import Written
-from orchestrator.contracts.runs import Lineage, Usage
+from orchestrator.contracts.requests import RunCap
+from orchestrator.contracts.runs import AttemptUsage, Lineage, Usage
 from orchestrator.graph.plan import Limits, Plan, Retry
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Resolved",
     "Rollover",
     "StorePageCall",
+    "Taken",
 ]
 
 
@@ -100,13 +102,16 @@ class LookAtRunCall(Written):
 
 
 class Account(Written):
-    """Whose money a visit spends. Labels are of the run's context; ``cap_usd`` is the run's own cap, in dollars."""
+    """Whose money a visit spends. Labels are of the run's context."""
 
     purse: str
     """The first run id of the run, or of the one that started it and all others."""
     run_id: str
     try_: int = Field(default=1, alias="try")
     cap_usd: float | None = None
+    """What may be spent from the purse, in dollars."""
+    inner: tuple[RunCap, ...] = ()
+    """The child runs that the visit is in, and what these may spend by themselves."""
     definition: str = ""
     tenant: str | None = None
     user: str | None = None
@@ -139,13 +144,20 @@ class NodeCall(Written):
         return f"{self.first_run_id}/{self.node}#{self.visit}"
 
 
-class NodeOutput(Written):
+class Taken(Written):
+    """What a visit has taken: an activity tells it with its output, or beside the details of its error."""
+
+    usage: Usage | None = None
+    """Of all attempts together."""
+    attempts: tuple[AttemptUsage, ...] = ()
+    over_soft: tuple[str, ...] = ()
+    """Scopes whose budget is over its soft limit since."""
+
+
+class NodeOutput(Taken):
     """What a node's activity returns. ``output`` becomes ``nodes.<id>``."""
 
     output: dict[str, Any]
-    usage: Usage | None = None
-    over_soft: tuple[str, ...] = ()
-    """Scopes whose budget is over its soft limit since."""
 
 
 class RenderCall(Written):

@@ -15,6 +15,7 @@ __all__ = [
     "STORE_PAGE_ACTIVITY",
     "TASK_QUEUE",
     "TOO_LARGE_FOR_LOCAL",
+    "USAGE_ACTIVITY",
     "WORKFLOW_TYPE",
     "EventType",
     "RunStatus",
@@ -29,6 +30,7 @@ STORE_PAGE_ACTIVITY = "store_page"
 LOAD_PAGE_ACTIVITY = "load_page"
 JOIN_PAGES_ACTIVITY = "join_pages"
 LOOK_AT_RUN_ACTIVITY = "look_at_run"
+USAGE_ACTIVITY = "usage_of_visit"
 MAX_PAYLOAD_BYTES = 1_000_000
 """The most a single value that the workflow carries may take, encoded. Temporal's own limit is 2 MiB."""
 MAX_INLINE_BYTES = 128_000

@@ -10,6 +10,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.graph.plan import NodeId
 
 __all__ = [
+    "AttemptUsage",
     "Awaiting",
     "ChildRun",
     "ErrorInfo",
@@ -28,9 +29,15 @@ __all__ = [
 
 
 class Usage(Written):
-    """What model calls took. Token counts; ``cost_usd`` in US dollars, none while no price is known."""
+    """What model calls took. Token counts; ``cost_usd`` in US dollars, none while no price is known.
+
+    ``simulated``: how many of the calls asked no model, and cost nothing. ``unpriced``: how many cost what is not known,
+    which is not in ``cost_usd``.
+    """
 
     calls: int = 0
+    simulated: int = 0
+    unpriced: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
@@ -40,10 +47,26 @@ class Usage(Written):
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
         return Usage(
             calls=self.calls + other.calls,
+            simulated=self.simulated + other.simulated,
+            unpriced=self.unpriced + other.unpriced,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cost_usd=sum(costs) if costs else None,
         )
+
+
+class AttemptUsage(Usage):
+    """What one attempt of a visit took.
+
+    ``attempt`` counts what Temporal tries by itself, ``try_number`` what somebody asked for (``resolve``); both from 1.
+    ``failed`` says that it did not end well; what it took counts all the same.
+    """
+
+    node: str
+    visit: int = 1
+    try_number: int = 1
+    attempt: int = 1
+    failed: bool = False
 
 
 class ErrorInfo(Written):
@@ -79,7 +102,13 @@ class RunResult(Written):
     """Finished visits in the order they ended: ``answer``, ``ask#2``, ``items[3].answer``; the last 1,000."""
     path_omitted: int = 0
     usage: Usage = Usage()
+    """All attempts of all visits, and the child runs: those that failed too."""
     cost_usd: float | None = None
+    usage_by_node: dict[str, Usage] = Field(default={})
+    """By the id of the node, its visits and the items of a ForEach together."""
+    attempts: tuple[AttemptUsage, ...] = ()
+    """The last 100 of them that could cost something, in the order they became known."""
+    attempts_omitted: int = 0
     error: ErrorInfo | None = None
     undone: tuple[str, ...] = ()
     """Visits that were compensated, in that order; the last 1,000."""

@@ -38,6 +38,7 @@ class Key:
         # Keys of their own, so that nonces which follow from content never meet random ones.
         self._steady = AESGCM(_derived(secret, b"blobs"))
         self._nonces = _derived(secret, b"nonces of blobs")
+        self._names = _derived(secret, b"names of answers")
 
     def __repr__(self) -> str:
         return f"Key({self.id!r})"
@@ -59,6 +60,10 @@ class Key:
         """As ``seal``, and the same text gives the same bytes each time."""
         nonce = hmac.digest(self._nonces, about + b"\0" + text, "sha256")[:_NONCE_BYTES]
         return nonce + self._steady.encrypt(nonce, text, about)
+
+    def name_of(self, text: bytes) -> str:
+        """A name for ``text`` in 64 hex digits, the same each time; without the key nobody can tell whose it is."""
+        return hmac.digest(self._names, text, "sha256").hex()
 
     def open_steady(self, sealed: bytes, about: bytes) -> bytes:
         """What ``seal_steadily`` was given. Raises as ``open``."""

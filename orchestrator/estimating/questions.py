@@ -8,15 +8,13 @@ from pydantic_core import to_json
 
 from orchestrator.errors import RequestError
 from orchestrator.estimating.knowing import Unknown, is_whole
-from orchestrator.models import TURN_TOKENS, find_model, known_window
+from orchestrator.models import TURN_TOKENS, find_model, room_of
 from orchestrator.models.info import TokenEstimate
 
 __all__ = ["TOKEN_BYTES", "Question", "Text", "embedded", "invoked"]
 
 TOKEN_BYTES: Final = 16
 """Of text that people or programs wrote, a token is no more on average."""
-_MOST_ROOM: Final = 4_096
-"""Tokens that are kept free for an answer of any length, unless a quarter of the window is less."""
 _MOST_TEXTS: Final = 2_000
 """In one Embed."""
 
@@ -132,9 +130,5 @@ def _room(name: str | Unknown, asked: Any) -> tuple[int | None, TokenEstimate]:
         model = find_model("" if isinstance(name, Unknown) else name)
     except RequestError:
         return None, "bytes"
-    window = known_window(model)
-    if window is None:
-        return None, model.estimate
-    usual = min(window // 4, window if model.most_output is None else model.most_output, _MOST_ROOM)
-    answer = int(asked) if isinstance(asked, (int, str)) and str(asked).isdecimal() else usual
-    return max(0, window - answer), model.estimate
+    room = room_of(model, int(asked) if isinstance(asked, (int, str)) and str(asked).isdecimal() else None)
+    return None if room is None else max(0, room.question), model.estimate

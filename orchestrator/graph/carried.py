@@ -36,6 +36,8 @@ class Carried(TypedDict, total=False):
     paused: bool
     cap_usd: float
     """What the run's model calls may cost, where somebody has given it more."""
+    caps_around: list[dict[str, Any]]
+    """And then what the runs around it may."""
     continued: int
     undo: list[dict[str, Any]]
     left: list[dict[str, Any]]

@@ -25,6 +25,7 @@ from orchestrator.models.registry import (
     known_models,
     provider_names,
 )
+from orchestrator.models.room import Room, room_of
 
 __all__ = [
     "ANTHROPIC",
@@ -41,6 +42,7 @@ __all__ = [
     "ModelInfo",
     "Price",
     "ProviderInfo",
+    "Room",
     "StructuredOutput",
     "add_models",
     "added_providers",
@@ -51,4 +53,5 @@ __all__ = [
     "known_window",
     "nano",
     "provider_names",
+    "room_of",
 ]

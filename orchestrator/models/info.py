@@ -72,6 +72,12 @@ class ModelInfo:
     prices: tuple[Price, ...] = ()
     """Of our own registry or the setting, the oldest first; empty: they are looked up by provider and name."""
     retired: bool = False
+    retires: date | None = None
+    """The day from which its provider serves it no more, where that is known beforehand."""
+
+    def is_retired(self, on: date) -> bool:
+        """Whether its provider serves it no more on a day."""
+        return self.retired or (self.retires is not None and self.retires <= on)
 
     @property
     def only_embeds(self) -> bool:

@@ -47,6 +47,7 @@ class _Model(_Part):
     estimate: TokenEstimate = "bytes"
     prices: tuple[_Price, ...] = ()
     retired: bool = False
+    retires: date | None = None
 
 
 class _Provider(_Part):

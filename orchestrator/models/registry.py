@@ -74,6 +74,15 @@ def _read(path: Path) -> Registry:
     for name in found.providers:
         if name in taken:
             raise SettingsError(f"providers.{name} of the models in {path}: {taken[name]}; choose another name")
+    there = sorted({*taken, *found.providers})
+    for name, model in found.models.items():
+        if model.provider not in there:
+            near = get_close_matches(model.provider, there, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there)}"
+            raise SettingsError(
+                f"models.{name}.provider of the models in {path}: no provider {model.provider!r} is installed here, or "
+                f"named in `providers`; {hint}"
+            )
     return found
 
 

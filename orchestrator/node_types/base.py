@@ -12,6 +12,7 @@ from orchestrator.graph.plan import EdgeKind, Retry, Tier
 from orchestrator.node_types.trust import Trust
 
 __all__ = [
+    "MODEL_PATIENCE_S",
     "Cel",
     "CelMark",
     "ConfigModel",
@@ -26,6 +27,11 @@ __all__ = [
     "fixed_fields",
     "unrendered_fields",
 ]
+
+
+MODEL_PATIENCE_S = 900.0
+"""Seconds for an attempt to ask models. A provider may think in silence for ten minutes (ORCHESTRATOR_MODEL_TIMEOUT),
+and an attempt that ends before it is paid for in vain. This leaves five for a fallback, or to ask again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from orchestrator.node_types.base import ConfigModel, NodeType, Text
+from orchestrator.node_types.base import MODEL_PATIENCE_S, ConfigModel, NodeType, Text
 from orchestrator.node_types.trust import Trust
 
 
@@ -30,7 +30,7 @@ EMBED = NodeType(
     tier="work",
     config=EmbedConfig,
     outputs=("vector", "vectors", "model", "provider", "simulated", "dimensions"),
-    timeout=120.0,
+    timeout=MODEL_PATIENCE_S,
     pays=True,
     trust=Trust(clean=("vector", "vectors", "model", "provider", "simulated", "dimensions")),
 )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from orchestrator.node_types.base import ConfigModel, NodeType, Text, VerbatimMark
+from orchestrator.node_types.base import MODEL_PATIENCE_S, ConfigModel, NodeType, Text, VerbatimMark
 from orchestrator.node_types.truncating import Truncate
 from orchestrator.node_types.trust import Trust
 from orchestrator.safety import SafetySettings
@@ -67,7 +67,7 @@ MODEL_INVOKE = NodeType(
         "cut",
         "cached",
     ),
-    timeout=120.0,
+    timeout=MODEL_PATIENCE_S,
     pays=True,
     trust=Trust(
         clean=("model", "provider", "simulated", "finish_reason", "findings", "cut", "cached"),

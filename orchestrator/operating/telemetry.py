@@ -21,6 +21,28 @@ from orchestrator.settings import Settings, variable_name
 __all__ = ["meter_of", "native_logs", "open_runtime", "reserved"]
 
 _NODE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0)
+_MODEL_BUCKETS = (
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    3.0,
+    5.0,
+    7.5,
+    10.0,
+    15.0,
+    20.0,
+    30.0,
+    45.0,
+    60.0,
+    90.0,
+    120.0,
+    300.0,
+    600.0,
+)
+_FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0)
+_RATE_WAIT_BUCKETS = (0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0)
 _RUN_BUCKETS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0, 86_400.0, 604_800.0, 2_592_000.0)
 
 
@@ -40,6 +62,9 @@ def open_runtime(settings: Settings) -> Runtime:
         durations_as_seconds=True,
         histogram_bucket_overrides={
             "orchestrator_node_seconds": _NODE_BUCKETS,
+            "orchestrator_model_seconds": _MODEL_BUCKETS,
+            "orchestrator_model_first_token_seconds": _FIRST_TOKEN_BUCKETS,
+            "orchestrator_model_rate_wait_seconds": _RATE_WAIT_BUCKETS,
             "orchestrator_run_seconds": _RUN_BUCKETS,
         },
     )

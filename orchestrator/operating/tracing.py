@@ -1,6 +1,7 @@
 """OpenTelemetry traces, where its own variables name a collector: a span for each run and each attempt of a node.
 
-No span holds inputs, outputs or the text of an error: a collector is not the place where payloads are encrypted.
+None of them holds inputs, outputs or the text of an error: a collector is not the place where payloads are encrypted.
+Those of model calls are in ``activities.asking.spans``.
 """
 
 import os

@@ -45,7 +45,8 @@ _OTHERS: Final = (
     Pattern(
         "password",
         r"(?i)\b(?:password|passwd|passphrase|pwd|passwort|secret[_ -]?key|client[_ -]?secret|api[_ -]?key"
-        r"|access[_ -]?token)[\"']?\s*(?:[:=]|\bis\b)\s*[\"']?([^\s\"',;<>{}]{6,200})",
+        # Also within JSON within JSON, where quotes have backslashes before them.
+        r"|access[_ -]?token)(?:\\{0,3}[\"'])?\s*(?:[:=]|\bis\b)\s*(?:\\{0,3}[\"'])?([^\s\"',;<>{}]{6,200})",
         needs=("pass", "pwd", "secret", "api", "token"),
     ),
 )

@@ -67,7 +67,10 @@ async def run_child(run: Run, scope: Scope, node: Node, running: Running, ticket
             result = await waiting
     except FailureError as error:
         ticket.wake()
-        raise _told(error, run_id) from None
+        ended = _result_of(error)
+        if ended is not None:
+            run.visits.add(node.plan.id, ended.usage)
+        raise _told(error, ended, run_id) from None
     finally:
         run.kin.forget(label)
     ticket.wake()
@@ -81,7 +84,7 @@ async def _start(run: Run, scope: Scope, node: Node, running: Running, label: st
     depth = (run.parent.depth if run.parent else 0) + 1
     if depth > MOST_DEPTH:
         raise LimitError(f"runs start runs more than {MOST_DEPTH} deep; does `{node.plan.config.value}` call itself?")
-    info = workflow.info()
+    info, allowance = workflow.info(), run.allowance
     config = await run.visits.config(scope, node.plan, running)
     inputs = await run.visits.value(scope.data.roots(), node.plan.inputs, f"{label}:inputs")
     again = f"~{running.tries}" if running.tries > 1 else ""
@@ -91,7 +94,7 @@ async def _start(run: Run, scope: Scope, node: Node, running: Running, label: st
         inputs=inputs,
         context=run.context,
         limits=_limits(run),
-        parent=ParentRun(run=info.workflow_id, node=label, depth=depth, purse=run.purse),
+        parent=ParentRun(run=info.workflow_id, node=label, depth=depth, purse=allowance.purse, caps=allowance.caps),
     )
     running.kept["child"] = run_id
     try:
@@ -116,7 +119,7 @@ def _limits(run: Run) -> LimitsRequest:
         steps=max(1, limits.steps - run.steps),
         timeout=left,
         max_parallel=limits.max_parallel,
-        cost_usd=run.cap_usd,
+        cost_usd=run.allowance.cap_usd,
     )
 
 
@@ -128,6 +131,8 @@ async def _found_again(run: Run, run_id: str, label: str, *, looks: bool) -> Any
             result = await run.dispatcher.look_at_run(run_id, label) if looks else None
             if result is not None:
                 return result
+            if label in run.kin.ended:  # it told while it was being looked at
+                break
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(run.kin.end_of(label), delay)
             delay, looks = min(delay * 2, _LAST_LOOK_S), True
@@ -144,17 +149,27 @@ async def _found_again(run: Run, run_id: str, label: str, *, looks: bool) -> Any
     raise ApplicationError(message, ended, type=info.code if info else NodeError.code, non_retryable=True)
 
 
-def _told(error: FailureError, run_id: str) -> Exception:
-    cause = error.cause if isinstance(error, (ChildWorkflowError, ActivityError)) else error
+def _cause(error: FailureError) -> BaseException | None:
+    return error.cause if isinstance(error, (ChildWorkflowError, ActivityError)) else error
+
+
+def _result_of(error: FailureError) -> RunResult | None:
+    """How the child says that it ended; none where it failed, or was ended, before it could say anything."""
+    cause = _cause(error)
+    if not isinstance(cause, ApplicationError) or not cause.details:
+        return None
+    try:
+        return RunResult.model_validate(cause.details[0])
+    except ValidationError:
+        return None
+
+
+def _told(error: FailureError, ended: RunResult | None, run_id: str) -> Exception:
+    cause = _cause(error)
     if isinstance(cause, ApplicationError):
         details: dict[str, Any] = {"run": run_id}
-        if cause.details:
-            try:
-                result = RunResult.model_validate(cause.details[0])
-            except ValidationError:
-                pass  # it failed before it could say anything
-            else:
-                details["error"] = result.error.model_dump(mode="json") if result.error else None
+        if ended is not None:
+            details["error"] = ended.error.model_dump(mode="json") if ended.error else None
         return NodeError(f"its run `{run_id}` failed: {cause.message}", details=details)
     how = "was cancelled" if isinstance(cause, CancelledError) else "ended without a result"
     return NodeError(f"its run `{run_id}` {how}", details={"run": run_id})

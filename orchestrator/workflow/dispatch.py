@@ -23,6 +23,7 @@ from orchestrator.contracts import (
     RESOLVE_ACTIVITY,
     STORE_PAGE_ACTIVITY,
     TOO_LARGE_FOR_LOCAL,
+    USAGE_ACTIVITY,
     ErrorInfo,
     RunRequest,
 )
@@ -42,6 +43,8 @@ _QUICK = timedelta(seconds=10)
 _RESOLVE = timedelta(seconds=60)
 _FORK = timedelta(minutes=10)
 """Its source's history is replayed first."""
+_WAITS_ON = "waits-on-for-a-child-that-runs"
+"""Patch: in 0.1.0 a visit failed where its child, looked at, was still running."""
 _PAGE = timedelta(seconds=60)
 _PAGE_RETRY = RetryPolicy(non_retryable_error_types=NEVER_RETRIED)
 """For as long as it takes: without its state the run cannot go on."""
@@ -179,7 +182,24 @@ class Dispatcher:
             ActivityError: It ended otherwise than well.
         """
         options = _Options(LOOK_AT_RUN_ACTIVITY, f"{label}:look", f"looks at {run_id}", _PAGE, None, _PAGE_RETRY)
-        return await self._remote(options, _payload({"run": run_id}, label))
+        raw = await self._sent(options, _payload({"run": run_id}, label))
+        if not raw.payload.data and workflow.patched(_WAITS_ON):
+            return None
+        return _decoded(raw)
+
+    async def usage(self, call: Mapping[str, Any], label: str) -> dict[str, Any]:
+        """What a visit has taken whose activity could not tell: a ``Taken``, as JSON.
+
+        Args:
+            call: What its activity was told.
+            label: The visit.
+
+        Raises:
+            ActivityError: It cannot be looked up.
+        """
+        asked = {name: value for name, value in call.items() if name not in ("config", "values")} | {"config": None}
+        options = _Options(USAGE_ACTIVITY, f"{label}:usage", f"what {label} took", _PAGE, None, _RENDER_RETRY)
+        return await self._remote(options, _payload(asked, label))
 
     async def _quick(self, options: "_Options", payload: RawValue) -> Any:
         if len(payload.payload.data) <= MAX_LOCAL_BYTES:
@@ -220,8 +240,11 @@ class Dispatcher:
             handle.exception()  # looked at: nobody may be waiting for it any more
 
     async def _remote(self, options: "_Options", payload: RawValue) -> Any:
+        return _decoded(await self._sent(options, payload))
+
+    async def _sent(self, options: "_Options", payload: RawValue) -> RawValue:
         await self._pace.admit(len(payload.payload.data))
-        raw = await workflow.execute_activity(
+        return await workflow.execute_activity(
             options.activity,
             payload,
             result_type=RawValue,
@@ -232,7 +255,6 @@ class Dispatcher:
             activity_id=options.id,
             summary=options.summary,
         )
-        return _decoded(raw)
 
 
 @dataclass(frozen=True, slots=True)

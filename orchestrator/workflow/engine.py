@@ -191,8 +191,10 @@ class Engine:
             aside=[info.model_dump(mode="json") for info in run.aside],
             children=[child.model_dump(mode="json") for child in run.kin.children.values()],
         )
-        if run.cap_usd is not None and run.cap_usd != run.limits.cost_usd:
-            state["cap_usd"] = run.cap_usd
+        allowance = run.allowance
+        if allowance.cap_usd is not None and allowance.cap_usd != run.limits.cost_usd:
+            state["cap_usd"] = allowance.cap_usd
+            state["caps_around"] = allowance.dump()
         return state
 
     def _take_over(self, kept: Carried) -> None:
@@ -202,7 +204,9 @@ class Engine:
         run.steps = kept.get("steps", 0)
         run.deadline = kept.get("deadline")
         run.paused = kept.get("paused", False)
-        run.cap_usd = kept.get("cap_usd", run.cap_usd)
+        if "cap_usd" in kept:
+            run.allowance.cap_usd = kept["cap_usd"]
+            run.allowance.restore(kept.get("caps_around", run.allowance.dump()))
         run.undo = [Aside(**aside) for aside in kept.get("undo", ())]
         run.left = [Aside(**aside) for aside in kept.get("left", ())]
         run.undone.extend(kept.get("undone", ()))

@@ -168,7 +168,7 @@ class GraphWorkflow:
             raise NotParkedError("the run is over: nothing is parked")
         resolved = engine.run.parking.resolve(request)
         if request.cost_usd is not None:
-            engine.run.cap_usd = request.cost_usd
+            engine.run.allowance.raise_to(request.cost_usd)
         await workflow.wait_condition(at_rest)
         return ResolveReply(resolved=tuple(resolved), parked=engine.run.parking.parked)
 

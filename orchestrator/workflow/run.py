@@ -9,6 +9,7 @@ from temporalio import workflow
 from orchestrator.contracts import ErrorInfo, ParentRun, Resolved, RunContext, visit_label
 from orchestrator.errors import LimitError
 from orchestrator.graph.index import Graph
+from orchestrator.workflow.allowance import Allowance
 from orchestrator.workflow.dispatch import Dispatcher
 from orchestrator.workflow.inbox import Inbox
 from orchestrator.workflow.journal import MOST_SHOWN, Journal
@@ -56,9 +57,9 @@ class Run:
         "_tell",
         "_telling",
         "_without_slot",
+        "allowance",
         "aside",
         "busy",
-        "cap_usd",
         "context",
         "deadline",
         "dispatcher",
@@ -98,8 +99,8 @@ class Run:
         changed: Callable[[], None],
     ) -> None:
         self.resolved = resolved
-        self.limits, self.cap_usd = resolved.limits, resolved.limits.cost_usd
-        """What its model calls may cost, in dollars: as its limits say, until somebody gives it more."""
+        self.limits = resolved.limits
+        self.allowance = Allowance(parent, resolved.limits.cost_usd)
         self.graph = graph
         self.context = context
         self.parent = parent
@@ -148,16 +149,10 @@ class Run:
         """Those that only lack a slot of ``max_parallel``; there may be a thousand of them."""
         self._tasks: dict[asyncio.Task[None], Coroutine[Any, Any, None]] = {}
 
-    @property
-    def purse(self) -> str:
-        """Whose money is spent: the run's own, or that of the run that started it and all others."""
-        return (self.parent and self.parent.purse) or workflow.info().first_execution_run_id
-
     def _account(self) -> dict[str, Any]:
         """Whose money is spent, as JSON, without what is as usual."""
         about = {
-            "purse": self.purse,
-            "cap_usd": self.cap_usd,
+            **self.allowance.account(),
             "definition": self.graph.plan.name,
             "tenant": self.context.tenant,
             "user": self.context.user,

@@ -99,14 +99,12 @@ class Standing:
 
     def _so_far(self, status: RunStatus, error: ErrorInfo | None, outputs: dict[str, Any]) -> RunResult:
         run = self.engine.run if self.engine else None
-        usage = run.visits.total_usage if run else Usage()
         return RunResult(
             status=status,
             outputs=outputs,
             path=self._journal.path,
             path_omitted=self._journal.path_omitted,
-            usage=usage,
-            cost_usd=usage.cost_usd,
+            **(run.visits.report() if run else {}),
             error=error,
             undone=tuple(run.undone) if run else (),
             aside=tuple(run.aside) if run else (),
@@ -127,7 +125,14 @@ class Standing:
     def usage(self) -> dict[str, Any]:
         """Answer of the ``usage`` query."""
         visits = self.engine.run.visits if self.engine else None
-        return {"total": visits.total_usage if visits else Usage(), "nodes": visits.usage if visits else {}}
+        if visits is None:
+            return {"total": Usage(), "nodes": {}, "attempts": (), "attempts_omitted": 0}
+        return {
+            "total": visits.total_usage,
+            "nodes": visits.usage,
+            "attempts": visits.attempts,
+            "attempts_omitted": visits.attempts_omitted,
+        }
 
     def definition(self) -> dict[str, Any]:
         """Answer of the ``definition`` query."""

@@ -1,13 +1,15 @@
 """Does one visit of one node: calls its activity, renders what it needs, adds up what it used."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from orchestrator.contracts import MAX_PAYLOAD_BYTES, Usage, visit_label
+from orchestrator.contracts import MAX_PAYLOAD_BYTES, AttemptUsage, Usage, visit_label
 from orchestrator.errors import NodeError, TooLargeError
 from orchestrator.graph.blobs import blob_of, blobs_in, describe
 from orchestrator.graph.expressions import Program
@@ -25,6 +27,9 @@ __all__ = ["Visits"]
 _USUAL_RETRY = Retry()
 _NOTHING_USED = Usage()
 """Shared by all runs, which wait by the thousand."""
+_MOST_ATTEMPTS = 100
+_COUNTS_ALL = "count-what-timed-out"
+"""Patch: since 0.2.0 a run asks what a visit has taken whose activity could not tell."""
 
 
 class Visits:
@@ -40,6 +45,8 @@ class Visits:
         self.usage: dict[str, Usage] = {}
         """By the id of the node, all visits and items together."""
         self.total_usage = _NOTHING_USED
+        self._attempts: deque[AttemptUsage] | None = None
+        self._attempts_omitted = 0
         self._dispatcher = dispatcher
         self._account = account
         self._journal = journal
@@ -68,27 +75,86 @@ class Visits:
         if plan.pays:
             call["account"] = {**self._account(), "run_id": workflow.info().run_id, "try": running.tries}
         label = visit_label(path, running.visit)
-        result = await self._dispatcher.perform(plan, label if running.tries == 1 else f"{label}~{running.tries}", call)
-        if result.get("usage"):
-            self.add(plan.id, Usage.model_validate(result["usage"]))
-        for scope_over in result.get("over_soft", ()):
-            self._journal.add("BUDGET_WARNING", path, running.visit, scope=scope_over)
+        name = label if running.tries == 1 else f"{label}~{running.tries}"
+        try:
+            result = await self._dispatcher.perform(plan, name, call)
+        except ActivityError as error:
+            if plan.pays and not is_cancelled_exception(error):
+                self._count(plan, path, running, await self._taken(error, call, name))
+            raise
+        self._count(plan, path, running, result)
         return result["output"]
+
+    @property
+    def attempts(self) -> tuple[AttemptUsage, ...]:
+        """The last attempts that could cost something."""
+        return tuple(self._attempts or ())
+
+    @property
+    def attempts_omitted(self) -> int:
+        """How many there were before them."""
+        return self._attempts_omitted
+
+    def report(self) -> dict[str, Any]:
+        """What was used, as a ``RunResult`` has it."""
+        return {
+            "usage": self.total_usage,
+            "cost_usd": self.total_usage.cost_usd,
+            "usage_by_node": self.usage,
+            "attempts": self.attempts,
+            "attempts_omitted": self._attempts_omitted,
+        }
 
     def dump(self) -> dict[str, Any]:
         """What was used, as JSON."""
         nodes = {node: usage.model_dump(mode="json") for node, usage in self.usage.items()}
-        return {"nodes": nodes, "total": self.total_usage.model_dump(mode="json")}
+        dumped: dict[str, Any] = {"nodes": nodes, "total": self.total_usage.model_dump(mode="json")}
+        if self._attempts:
+            dumped["attempts"] = [it.model_dump(mode="json", exclude_defaults=True) for it in self._attempts]
+            dumped["attempts_omitted"] = self._attempts_omitted
+        return dumped
 
     def restore(self, dumped: Mapping[str, Any]) -> None:
         """Go on where ``dump`` left off."""
         self.usage = {node: Usage.model_validate(usage) for node, usage in dumped["nodes"].items()}
         self.total_usage = Usage.model_validate(dumped["total"])
+        self._attempts_omitted = 0
+        self._remember(dumped.get("attempts", ()))
+        self._attempts_omitted += dumped.get("attempts_omitted", 0)
 
     def add(self, node: str, usage: Usage) -> None:
         """Count what a node used."""
         self.usage[node] = self.usage.get(node, Usage()).plus(usage)
         self.total_usage = self.total_usage.plus(usage)
+
+    async def _taken(self, error: ActivityError, call: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        """What a visit has taken that failed for good: as its last attempt says, or else as the ledger knows."""
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and len(cause.details) > 1:
+            return cause.details[1]
+        if not workflow.patched(_COUNTS_ALL):
+            return {}
+        try:
+            return await self._dispatcher.usage(call, name)
+        except ActivityError as problem:
+            if is_cancelled_exception(problem):
+                raise
+            workflow.logger.warning("what %s has taken is in the ledger only: it could not be asked", name)
+            return {}
+
+    def _count(self, plan: PlanNode, path: str, running: Running, told: Mapping[str, Any]) -> None:
+        if told.get("usage"):
+            self.add(plan.id, Usage.model_validate(told["usage"]))
+        self._remember(told.get("attempts", ()))
+        for scope_over in told.get("over_soft", ()):
+            self._journal.add("BUDGET_WARNING", path, running.visit, scope=scope_over)
+
+    def _remember(self, attempts: Iterable[Mapping[str, Any]]) -> None:
+        for attempt in attempts:
+            if self._attempts is None:
+                self._attempts = deque[AttemptUsage](maxlen=_MOST_ATTEMPTS)
+            self._attempts_omitted += len(self._attempts) == _MOST_ATTEMPTS
+            self._attempts.append(AttemptUsage.model_validate(attempt))
 
     async def config(self, scope: Scope, plan: PlanNode, running: Running) -> dict[str, Any]:
         """The config of a node that the workflow performs itself, templates filled in."""

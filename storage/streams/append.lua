@@ -1,12 +1,16 @@
 -- Adds text to a stream, or its end, or both; the same again changes nothing.
 -- KEYS: the run, its streams, its records. ARGV: node, visit, generation, offset and length in characters, text, why it
 -- ends (- if it does not), milliseconds to keep, bytes to keep of a run.
--- Returns 1 if it was taken, 0 if the generation is superseded or has ended.
+-- Returns 1 if it was taken, 0 if the generation is superseded or has ended, -1 if nothing is known of the text.
 local node, visit, generation, offset, length = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local text, ending, keep, most = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local trimmed_to = 0.75
 local stream = node .. '#' .. visit
 
+-- Redis may drop any key alone when its memory is full; without the run nothing says which ids were given.
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('DEL', KEYS[2], KEYS[3])
+end
 -- Redis lets the records expire before the rest.
 if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HSET', KEYS[1], 'size', 0)
@@ -14,7 +18,7 @@ end
 
 local head = redis.call('HGET', KEYS[2], stream)
 if not head then
-  return 0
+  return -1
 end
 local newest, rank, first, written, ended = head:match('^(%d+) (%d+) (%d+) (%d+) (.*)$')
 written = tonumber(written)

@@ -76,7 +76,7 @@ class DatabaseLog:
             )
             return found.generation + 1
 
-    async def append(self, pieces: Sequence[Piece]) -> list[bool]:
+    async def append(self, pieces: Sequence[Piece]) -> Sequence[bool | None]:
         """See ``TokenLog``."""
         if not pieces:
             return []
@@ -156,8 +156,10 @@ class _Change:
         self._records: list[dict[str, Any]] = []
         self._streams: list[dict[str, Any]] = []
 
-    def add(self, piece: Piece, head: Head | None) -> bool:
-        """Take a piece, if it is to be taken."""
+    def add(self, piece: Piece, head: Head | None) -> bool | None:
+        """Take a piece, if it is to be taken. Returns whether; none where nothing is known of its text."""
+        if head is None:
+            return None
         new = added(head, piece)
         if new is None:
             return False

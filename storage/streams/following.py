@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.errors import RequestError, StorageUnavailableError
+from orchestrator.stopping import stop
 from storage.streams.records import Lost, Record
 
 __all__ = ["PAGE", "Following", "Page", "Source"]
@@ -138,11 +139,10 @@ class Following:
 
     async def close(self) -> None:
         """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._asking
-        self._fail(StorageUnavailableError("the log of streams was closed"))
+        try:
+            await stop(self._asking)
+        finally:
+            self._fail(StorageUnavailableError("the log of streams was closed"))
 
     @contextmanager
     def _inbox(self, run: str, until: asyncio.Event | None) -> Generator[_Inbox]:

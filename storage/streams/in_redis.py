@@ -26,6 +26,7 @@ _BLOCK_MS: Final = 100
 _OPEN: Final = (Path(__file__).parent / "open.lua").read_text(encoding="utf-8")
 _APPEND: Final = (Path(__file__).parent / "append.lua").read_text(encoding="utf-8")
 _NO_END: Final = "-"
+_TAKEN: Final = {1: True, 0: False, -1: None}
 
 
 class RedisLog:
@@ -56,7 +57,7 @@ class RedisLog:
             raise StreamSupersededError(f"a newer attempt writes the text of {key.node}#{key.visit}")
         return int(generation)
 
-    async def append(self, pieces: Sequence[Piece]) -> list[bool]:
+    async def append(self, pieces: Sequence[Piece]) -> Sequence[bool | None]:
         """See ``TokenLog``."""
         if not pieces:
             return []
@@ -66,7 +67,7 @@ class RedisLog:
                     await self._append(
                         keys=_keys(self._prefix, piece.key.run), args=self._arguments(piece), client=pipeline
                     )
-                return [bool(taken) for taken in await pipeline.execute()]
+                return [_TAKEN[taken] for taken in await pipeline.execute()]
 
     def read(self, run: str, *, after: int = 0, until: asyncio.Event | None = None) -> AsyncGenerator[Record]:
         """See ``TokenLog``."""

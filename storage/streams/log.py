@@ -39,10 +39,11 @@ class TokenLog(Protocol):
         """
         ...
 
-    async def append(self, pieces: Sequence[Piece]) -> list[bool]:
+    async def append(self, pieces: Sequence[Piece]) -> Sequence[bool | None]:
         """Add to some streams, at most one piece each, at once. Returns for each whether it was taken.
 
-        One that was not belongs to a generation that is superseded or has ended: nothing of it will be shown.
+        One that was not belongs to a generation that is superseded or has ended: nothing of it will be shown. None:
+        the log knows nothing of this text; it was lost, and has to be begun anew.
 
         Raises:
             StorageUnavailableError: The log is away; maybe the pieces were taken. Sent again they count once.

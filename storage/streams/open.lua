@@ -4,6 +4,10 @@
 local node, visit, rank, now, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local stream = node .. '#' .. visit
 
+-- Redis may drop any key alone when its memory is full; without the run nothing says which ids were given.
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('DEL', KEYS[2], KEYS[3])
+end
 -- Redis lets the records expire before the rest.
 if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HSET', KEYS[1], 'size', 0)

@@ -100,6 +100,11 @@ class Text:
             self._parts = ["".join(self._parts)]
         return self._parts[0] if self._parts else ""
 
+    @property
+    def begins(self) -> int:
+        """How many characters of the text were before what is left of it; 0 of a whole one."""
+        return self._length - sum(map(len, self._parts))
+
     def add(self, delta: Delta) -> None:
         """Take what comes next; after a gap, only what comes after it."""
         if delta.offset != self._length:
@@ -113,6 +118,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._texts: dict[tuple[str, int], Text] = {}
+        self._doubtful: set[tuple[str, int]] = set()
 
     def __iter__(self) -> Iterator[tuple[tuple[str, int], Text]]:
         """The visits that have said something, as (node, visit), in the order in which they began."""
@@ -130,7 +136,9 @@ class Transcript:
                     text.add(record)
             case Superseded():
                 where = record.node, record.visit
-                if where in self._texts and self._texts[where].generation <= record.generation:
+                if where in self._texts and (
+                    self._texts[where].generation <= record.generation or self._counts_anew(where)
+                ):
                     # Whoever writes it anew comes last.
                     del self._texts[where]
             case Finished():
@@ -139,12 +147,19 @@ class Transcript:
                     text.ending = record.reason
             case Lost():
                 # Each piece says where it belongs, so a gap shows where it matters.
-                return
+                self._doubtful = set(self._texts)
+
+    def _counts_anew(self, where: tuple[str, int]) -> bool:
+        """Whether the log may have been lost since, so that generations are counted from the first again."""
+        doubtful = where in self._doubtful
+        self._doubtful.discard(where)
+        return doubtful
 
     def _text(self, record: Delta | Finished) -> Text:
         where = record.node, record.visit
         found = self._texts.get(where)
-        if found is None or found.generation < record.generation:
+        anew = self._counts_anew(where) and found is not None and found.generation != record.generation
+        if found is None or found.generation < record.generation or anew:
             self._texts.pop(where, None)
             found = self._texts[where] = Text(record.generation)
         return found

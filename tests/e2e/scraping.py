@@ -39,7 +39,10 @@ async def scrape(address: str) -> set[str]:
 
 
 async def until_sampled(address: str, name: str, value: float, **labels: str) -> Sample:
-    """Look until a series ``name`` with at least these labels has this value."""
+    """Look until a series ``name`` with at least these labels has this value.
+
+    The worker has to listen by then, as it does once it has said that it polls, or has done anything in a run.
+    """
     async with asyncio.timeout(_PATIENCE_S):
         while True:
             for sample in await samples(address):

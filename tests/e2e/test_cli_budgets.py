@@ -3,12 +3,16 @@
 import asyncio
 import json
 from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from orchestrator.cli.errors import WAITING
 from storage import Cap, EntryKey, Ledger, Standing, open_storage
+from storage.tables import ENTRIES
 from tests.e2e.commands import Shell, developing
 from tests.unit.loopback import Answer, web
 
@@ -23,6 +27,14 @@ nodes:
   - {id: ask, type: ModelInvoke, config: {model: gpt-4o-mini, prompt: Hi, max_tokens: 500}}
 outputs: {text: "{{ nodes.ask.text }}"}
 """
+HELD = """
+name: held
+nodes:
+  - {id: ask, type: ModelInvoke, config: {model: gpt-4o-mini, prompt: Hi, max_tokens: 500}}
+  - {id: sure, type: UserInput, config: {question: "Sure?"}}
+edges: [{from: ask, to: sure}]
+outputs: {text: "{{ nodes.ask.text }}"}
+"""
 DEAD = EntryKey(first_run_id="gone", node="ask", visit=1, run_id="gone", attempt=1)
 BESIDE = EntryKey(first_run_id="gone", node="ask", visit=1, run_id="gone", attempt=2)
 
@@ -32,7 +44,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shell]:
     """A folder whose worker asks a model that costs something, and two calls whose worker has died."""
     folder = tmp_path_factory.mktemp("budgets")
     (folder / "definitions").mkdir()
-    (folder / "definitions/ask.yaml").write_text(ASK, encoding="utf-8")
+    for name, text in (("ask", ASK), ("held", HELD)):
+        (folder / "definitions" / f"{name}.yaml").write_text(text, encoding="utf-8")
     asyncio.run(leave_behind(ledger_of(folder)))
     with web() as site, pytest.MonkeyPatch.context() as patch:
         site.answers = [Answer(body=COMPLETION)]
@@ -53,6 +66,14 @@ async def leave_behind(url: str) -> None:
             await Ledger(storage).reserve(
                 key, 1_000_000, [Cap("user:acme/ada")], provider="openai", model="gpt-4o-mini"
             )
+
+
+async def age(url: str, how_long: timedelta) -> None:
+    """Make every call of the ledger so old."""
+    then = datetime.now(UTC) - how_long
+    async with open_storage(url) as storage, storage.writing() as connection:
+        await connection.execute(update(ENTRIES).values(at=then))
+        await connection.execute(update(ENTRIES).where(ENTRIES.c.state != "reserved").values(ended_at=then))
 
 
 async def standing(url: str) -> Standing:
@@ -77,12 +98,39 @@ def test_money_is_shown_by_scope_and_call_and_what_the_dead_left_is_reconciled(s
     assert [entry["attempt"] for entry in left] == [1, 2]
     assert json.loads(shell("budgets", "open", "--older-than", "1h", "--json").stdout) == []
 
-    nobody = shell("budgets", "reconcile", "--book", "--older-than", "0.001s")
+    asyncio.run(age(url, timedelta(hours=2)))
+    nobody = shell("budgets", "reconcile", "--book")
     assert (nobody.returncode, "nobody is here to confirm it" in nobody.stderr) == (2, True)
-    booked = shell("budgets", "reconcile", "--book", "--older-than", "0.001s", "--yes")
+    left = shell("budgets", "reconcile", "--book", "--yes")
+    assert left.stdout == "booked: 0 calls, $0.000000\n"
+    assert "asked namespace default at 127.0.0.1:" in left.stderr
+    assert "it does not have their runs: 2 calls" in left.stderr
+    booked = shell("budgets", "reconcile", "--book", "--missing", "--yes")
     assert booked.stdout == "booked: 2 calls, $0.002000\n"
     assert asyncio.run(standing(url)) == Standing(spent=2_000_000, reserved=0)
     assert shell("budgets", "open").stderr.strip().endswith("no call is open")
+
+
+def test_what_ended_long_ago_is_pruned_except_the_calls_of_open_runs(shell: Shell) -> None:
+    url = ledger_of(shell.folder)
+    assert shell("run", "ask", "--id", "ask-2").returncode == 0
+    assert shell("run", "held", "--id", "held-1").returncode == WAITING
+    [spent] = json.loads(shell("budgets", "run", "held-1", "--json").stdout)
+
+    asyncio.run(age(url, timedelta(days=40)))
+    nothing = json.loads(shell("budgets", "prune", "--json").stdout)
+    assert (nothing["entries"], nothing["entries_of_open_runs"], nothing["deleted"]) == (0, 0, False)
+    counted = shell("budgets", "prune", "--older-than", "30d")
+    assert counted.stdout.startswith("would be deleted: ")
+    assert "--yes deletes them" in counted.stderr
+    assert len(json.loads(shell("budgets", "run", "ask-2", "--json").stdout)) == 1
+
+    pruned = shell("budgets", "prune", "--older-than", "30d", "--yes")
+    assert pruned.stdout == counted.stdout.replace("would be deleted", "deleted")
+    assert "kept, since their runs are open: 1 call" in pruned.stderr
+    assert json.loads(shell("budgets", "run", "ask-2", "--json").stdout) == []
+    [still] = json.loads(shell("budgets", "run", "held-1", "--json").stdout)
+    assert still["spent_usd"] == spent["spent_usd"]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +139,8 @@ def test_money_is_shown_by_scope_and_call_and_what_the_dead_left_is_reconciled(s
         (["reconcile"], "one of --book and --release"),
         (["reconcile", "--book", "--release"], "one of --book and --release"),
         (["open", "--older-than", "soon"], "--older-than"),
+        (["reconcile", "--book", "--yes", "--older-than", "59s"], "give 1m or more"),
+        (["prune", "--older-than", "23h"], "give 1d or more"),
         (["run", "nobody-1"], "no run has the id `nobody-1`"),
     ],
 )

@@ -26,6 +26,10 @@ TELL: dict[str, Any] = {
     ],
     "outputs": {"text": "{{ nodes.tell.text }}"},
 }
+STARTS: dict[str, Any] = {
+    "name": "starts",
+    "nodes": [{"id": "sub", "type": "Subworkflow", "config": {"definition": "tell", "mode": "child"}}],
+}
 TEXT = "".join(f"word{number} " for number in range(WORDS))
 NOWHERE = "postgresql://somebody:hidden@127.0.0.1:1/nothing"
 
@@ -40,6 +44,8 @@ class Desk:
 
     shell: Shell
     definition: str
+    starts_another: str
+    """A definition that starts a run of that one."""
     on: asyncio.Event
     """Set, unless a test wants the model to wait in the middle of its text."""
 
@@ -65,17 +71,19 @@ class Desk:
 
 @pytest.fixture
 async def desk(stage: Stage, client: Client, tmp_path: Path, task_queue: str) -> AsyncGenerator[Desk]:
-    definition = tmp_path / "tell.json"
+    definition, starts_another = tmp_path / "tell.yaml", tmp_path / "starts.json"
     definition.write_text(json.dumps(TELL), encoding="utf-8")
+    starts_another.write_text(json.dumps(STARTS), encoding="utf-8")
     storage = {"ORCHESTRATOR_STORAGE_URL": f"sqlite:///{tmp_path / 'storage.db'}"}
     on = asyncio.Event()
     on.set()
     async with slow_model(word, 0.01) as model:
         model.pauses[WORDS // 2] = on
-        worker = await stage.worker(task_queue, {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.url, **storage})
+        here = {"ORCHESTRATOR_DEFINITIONS_DIR": str(tmp_path), **storage}
+        worker = await stage.worker(task_queue, {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model.url, **here})
         address = client.service_client.config.target_host
         here = {"TEMPORAL_ADDRESS": address, "ORCHESTRATOR_TASK_QUEUE": task_queue, "TERM": "xterm", **storage}
-        yield Desk(Shell(tmp_path, here), str(definition), on)
+        yield Desk(Shell(tmp_path, here), str(definition), str(starts_another), on)
         await worker.kill()
 
 
@@ -130,6 +138,30 @@ async def test_progress_followed_at_a_terminal_shows_the_text_below_the_events(d
         assert "started" in terminal.seen
         desk.on.set()
         await asyncio.to_thread(terminal.wait_for, "run completed")
+
+
+async def test_the_text_of_a_child_run_shows_with_its_place_wherever_that_of_the_run_does(desk: Desk) -> None:
+    desk.on.clear()
+    with desk.shell.at_terminal("run", desk.starts_another, "--id", "told-7") as terminal:
+        await asyncio.to_thread(terminal.wait_for, "sub.tell:")
+        await asyncio.to_thread(terminal.wait_for, "word20 ")
+        with desk.on_a_screen("progress", "told-7", "--follow") as other:
+            await asyncio.to_thread(other.wait_for, "word20 ")
+        desk.on.set()
+        await asyncio.to_thread(terminal.wait_for, "completed")
+        code, _ = await asyncio.to_thread(terminal.end)
+    assert code == 0
+    # It can be read when all is over, too.
+    done = await told(desk.shell, "stream", "told-7")
+    assert (done.stdout, done.stderr.splitlines()) == (f"{TEXT}\n", ["sub.tell:"])
+    done = await told(desk.shell, "stream", "told-7", "--json")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {record["node"] for record in records} == {"sub.tell"}
+    (child,) = {record["run"] for record in records}
+    assert child.startswith("told-7/sub/")
+    # Its ids are its own: it is read on from one of them as the run that it is.
+    rest = await told(desk.shell, "stream", child, "--json", "--after", str(records[-2]["id"]))
+    assert [json.loads(line)["type"] for line in rest.stdout.splitlines()] == ["FINISHED"]
 
 
 async def test_progress_elsewhere_has_just_the_events(desk: Desk) -> None:

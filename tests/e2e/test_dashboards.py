@@ -19,10 +19,12 @@ import yaml
 from promql_parser import AggregateExpr, VectorSelector
 from temporalio.client import Client
 
+from orchestrator import errors
 from orchestrator.client import Orchestrator
 from orchestrator.contracts import RunRequest, RunStatus
 from orchestrator.devserver import DevServer
 from tests.e2e.commands import free_port
+from tests.e2e.model_service import ASKS, model_service
 from tests.e2e.scraping import samples, until_sampled
 from tests.repo.test_rules import anchors
 from tests.scenarios import ask, data, edge, graph, model
@@ -88,40 +90,46 @@ def grouped_by(query: str) -> set[str]:
 async def exported(
     server: DevServer, client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Exported]:
-    """What `orchestrator worker` exports after a run that has completed, while another waits for an answer."""
+    """What `orchestrator worker` exports after runs that have completed, while another waits for an answer."""
     queue, address = f"dashboards-{uuid.uuid4()}", f"127.0.0.1:{free_port()}"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        ROOT / "starter.py",
-        "worker",
-        cwd=tmp_path_factory.mktemp("worker"),
-        env={
-            **os.environ,
-            "TEMPORAL_ADDRESS": server.address,
-            "ORCHESTRATOR_TASK_QUEUE": queue,
-            "ORCHESTRATOR_METRICS_ADDRESS": address,
-            "ORCHESTRATOR_METRICS_INTERVAL": "1",
-            "OPENAI_API_KEY": "",
-            "OPENAI_BASE_URL": "",
-        },
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    await process.stderr.readline()
-    try:
-        door = Orchestrator(client, queue)
-        done = graph([data("facts", [1]), model("say", "Hello.")], [edge("facts", "say")])
-        await door.result(await door.start(RunRequest(definition=done), f"run-{uuid.uuid4()}"))
-        waiting = await door.start(RunRequest(definition=graph([ask("ask", "Well?")])), f"run-{uuid.uuid4()}")
-        await until_sampled(address, "orchestrator_runs", 1.0, status="awaiting_input", task_queue=queue)
-        labels: dict[str, set[str]] = {}
-        for sample in await samples(address):
-            labels.setdefault(sample.name, set()).update(sample.labels)
-        yield Exported(labels)
-        await client.get_workflow_handle(waiting).terminate()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.communicate()
+    folder = tmp_path_factory.mktemp("worker")
+    async with model_service() as service:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            ROOT / "starter.py",
+            "worker",
+            cwd=folder,
+            env={
+                **os.environ,
+                "TEMPORAL_ADDRESS": server.address,
+                "ORCHESTRATOR_TASK_QUEUE": queue,
+                "ORCHESTRATOR_METRICS_ADDRESS": address,
+                "ORCHESTRATOR_METRICS_INTERVAL": "1",
+                **service.settings(str(folder)),
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        await process.stderr.readline()
+        try:
+            yield Exported(await labels_of_work(Orchestrator(client, queue), address, queue))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+
+
+async def labels_of_work(door: Orchestrator, address: str, queue: str) -> dict[str, set[str]]:
+    """Have the worker do something of every kind, and read what it exports meanwhile."""
+    done = graph([data("facts", [1]), model("say", "Hello.")], [edge("facts", "say")])
+    for definition in (done, ASKS):
+        await door.result(await door.start(RunRequest(definition=definition), f"run-{uuid.uuid4()}"))
+    waiting = await door.start(RunRequest(definition=graph([ask("ask", "Well?")])), f"run-{uuid.uuid4()}")
+    await until_sampled(address, "orchestrator_runs", 1.0, status="awaiting_input", task_queue=queue)
+    labels: dict[str, set[str]] = {}
+    for sample in await samples(address):
+        labels.setdefault(sample.name, set()).update(sample.labels)
+    await door.cancel(waiting)
+    return labels
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -157,6 +165,15 @@ def test_a_query_asks_for_run_statuses_that_exist(name: str) -> None:
     statuses = [matcher.value for item in of_runs for matcher in item.matchers.matchers if matcher.name == "status"]
 
     assert {status for value in statuses for status in value.split("|")} <= set(get_args(RunStatus))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_asks_for_outcomes_of_model_calls_that_exist(name: str) -> None:
+    of_calls = [item for item in selectors(QUERIES[name]) if item.name == "orchestrator_model_calls_total"]
+    asked = [matcher.value for item in of_calls for matcher in item.matchers.matchers if matcher.name == "outcome"]
+    codes = {getattr(errors, item).code for item in errors.__all__ if item.endswith("Error")}
+
+    assert {outcome for value in asked for outcome in value.split("|")} <= {"ok", "CANCELLED", *codes}
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -3,15 +3,18 @@
 import signal
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from orchestrator.contracts import Message
+from orchestrator.client import Orchestrator
+from orchestrator.contracts import Message, RunRequest
 from tests.addresses import free_address
 from tests.e2e.kills.cases.building import call, world
 from tests.e2e.kills.driver import Case, Stage
 from tests.e2e.kills.far_side import Answer
 from tests.e2e.kills.people import asked
+from tests.e2e.model_service import ASKS, HICCUP, SICK, WELL, model_service
 from tests.e2e.operated import FEW_KEPT, crowd_out, operated
 from tests.e2e.scraping import samples, scrape, until_sampled
 from tests.scenarios import ask, data, edge
@@ -38,6 +41,9 @@ TEMPORALS = {
     "temporal_workflow_endtoend_latency_bucket",
     "temporal_workflow_task_schedule_to_start_latency_bucket",
 }
+
+_TIMED = {"seconds": 600.0, "first_token_seconds": 60.0, "rate_wait_seconds": 3600.0}
+"""Histograms of model calls, and the longest time that each tells from longer ones."""
 
 
 @pytest.mark.parametrize("how", [{}, FEW_KEPT], ids=["cached", "replayed"])
@@ -85,11 +91,57 @@ async def test_runs_nodes_and_what_waits_are_counted_each_once(how: Mapping[str,
     assert attempts == 3
 
 
+async def test_calls_of_models_are_counted_with_their_tokens_money_and_troubles(stage: Stage, tmp_path: Path) -> None:
+    address, run = free_address(), f"asked-{uuid.uuid4()}"
+    async with model_service() as service:
+        at = {"ORCHESTRATOR_METRICS_ADDRESS": address, **service.settings(str(tmp_path))}
+        worker = await operated(stage, run, at)
+        door = Orchestrator(stage.client, run)
+        await door.start(RunRequest(definition=ASKS), run)
+        result = await door.result(run)
+        found = [sample for sample in await samples(address) if sample.name.startswith("orchestrator_model_")]
+        assert await worker.tell(signal.SIGTERM) == 0
+
+    def of(name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        return {
+            tuple(sample.labels[label] for label in labels): sample.value
+            for sample in found
+            if sample.name == f"orchestrator_model_{name}"
+        }
+
+    assert result.status == "completed", result.error
+    assert of("calls_total", "model", "outcome") == {
+        (SICK, "PROVIDER_OVERLOADED"): 5,
+        (HICCUP, "PROVIDER_OVERLOADED"): 1,
+        (HICCUP, "ok"): 1,
+        (WELL, "ok"): 7,
+    }
+    assert of("tokens_total", "model", "direction") == {
+        (HICCUP, "input"): 1000,
+        (HICCUP, "output"): 500,
+        (WELL, "input"): 7000,
+        (WELL, "output"): 3500,
+    }
+    assert result.cost_usd is not None
+    assert sum(of("cost_nanodollars_total", "model").values()) == round(result.cost_usd * 1e9)
+    assert of("first_token_seconds_count", "model") == {(WELL,): 1}
+    assert of("retries_total", "model") == {(HICCUP,): 1}
+    assert of("fallbacks_total", "model", "reason") == {(SICK, "PROVIDER_OVERLOADED"): 5}
+    assert of("circuit_open", "model", "activity_type") == {(SICK, "any"): 1}
+    assert of("cache_lookups_total", "type", "outcome") == {("ModelInvoke", "hit"): 1, ("ModelInvoke", "miss"): 1}
+    # A model may take minutes; the SDK's own buckets end at ten seconds.
+    most = {name: max(float(le) for (le,) in of(f"{name}_bucket", "le") if le != "+Inf") for name in _TIMED}
+    assert most == _TIMED
+    assert of("rate_wait_seconds_count", "model") == {(SICK,): 5, (HICCUP,): 2, (WELL,): 7}
+
+
 async def test_a_run_that_cannot_be_resolved_counts_under_a_name_of_ours(stage: Stage) -> None:
     address = free_address()
     scene = await stage.open(Case(f"nowhere-{uuid.uuid4()}", done={}))
     worker = await operated(stage, scene.run, {"ORCHESTRATOR_METRICS_ADDRESS": address})
 
+    # What ends the run is the worker, which listens before it connects; a fork alone does not.
+    assert (await scene.door.result(scene.run)).status == "failed"
     await until_sampled(address, "orchestrator_runs_ended_total", 1, definition="other", status="failed")
     await until_sampled(address, "orchestrator_runs_started_total", 1, definition="other")
 

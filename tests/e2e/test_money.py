@@ -81,3 +81,5 @@ async def test_workers_that_are_killed_lose_no_money_and_pass_no_cap(
     # Each call that was served is booked, or still set aside because its worker died before it could book.
     settled = found.spent // COST
     assert settled <= len(site.seen) <= settled + len(left)
+    # And the run says the same, of the attempts too that their worker did not live to end.
+    assert result.cost_usd == pytest.approx((found.spent + found.reserved) / 1e9)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.asking.spans import CAPTURE
 from orchestrator.client import Orchestrator
 from orchestrator.contracts import Message, RunRequest
 from tests.addresses import free_address
@@ -21,6 +22,7 @@ from tests.e2e.kills.cases.building import call, world
 from tests.e2e.kills.driver import Case, Stage
 from tests.e2e.kills.far_side import Answer
 from tests.e2e.kills.people import asked
+from tests.e2e.model_service import ANSWER, ASKS, SICK, WELL, model_service
 from tests.e2e.operated import FEW_KEPT, crowd_out, operated
 from tests.scenarios import ask, edge, graph, model
 
@@ -165,3 +167,47 @@ async def test_a_call_of_a_model_is_a_span_within_its_node_and_holds_no_text(sta
     assert (about["gen_ai.provider.name"], about["gen_ai.request.model"]) == ("simulated", "simulated")
     assert int(about["gen_ai.usage.output_tokens"]) > 0
     assert [span for span in traces.spans if SECRET.encode() in span.raw] == []
+
+
+@pytest.mark.parametrize("said", [{}, {CAPTURE: "no_content"}], ids=["unset", "no"])
+async def test_no_text_of_models_is_in_any_span_where_nobody_asks_for_it(
+    said: dict[str, str], stage: Stage, traces: Collector, tmp_path: Path
+) -> None:
+    run = f"asked-{uuid.uuid4()}"
+    async with model_service() as service:
+        worker = await operated(stage, run, telling(traces, **service.settings(str(tmp_path)), **said))
+        door = Orchestrator(stage.client, run)
+        await door.start(RunRequest(definition=ASKS), run)
+        result = await door.result(run)
+        await traces.until(1, "run", run=run)
+        # It sends the last ones before it ends.
+        assert await worker.tell(signal.SIGTERM) == 0
+
+    assert result.status == "completed", result.error
+    assert len(traces.named(f"chat {WELL}")) == service.asked[WELL]
+    assert {span.failed for span in traces.named(f"chat {SICK}")} == {"PROVIDER_OVERLOADED"}
+    texts = [ANSWER[:5], ANSWER[5:], "How is", "Who is there"]
+    assert [(span.name, text) for span in traces.spans for text in texts if text.encode() in span.raw] == []
+
+
+async def test_texts_are_in_the_spans_of_model_calls_where_asked_for_and_masked(
+    stage: Stage, traces: Collector, tmp_path: Path
+) -> None:
+    run, mail = f"asked-{uuid.uuid4()}", "ada.lovelace@example.org"
+    config = {"model": WELL, "system": "Be brief.", "prompt": f"Write to {mail}", "max_tokens": 50}
+    definition = graph([{"id": "ask", "type": "ModelInvoke", "config": config}])
+    async with model_service() as service:
+        worker = await operated(stage, run, telling(traces, **service.settings(str(tmp_path)), **{CAPTURE: "true"}))
+        door = Orchestrator(stage.client, run)
+        await door.start(RunRequest(definition=definition), run)
+        await door.result(run)
+        [chat] = await traces.until(1, f"chat {WELL}")
+        assert await worker.tell(signal.SIGTERM) == 0
+
+    found = {name: json.loads(str(chat.attributes[f"gen_ai.{name}"])) for name in ("input.messages", "output.messages")}
+    part = {"type": "text", "content": "Write to [e-mail address]"}
+    assert found["input.messages"] == [{"role": "user", "parts": [part]}]
+    assert found["output.messages"][0]["parts"] == [{"type": "text", "content": ANSWER}]
+    assert json.loads(str(chat.attributes["gen_ai.system_instructions"])) == [{"type": "text", "content": "Be brief."}]
+    assert [span.name for span in traces.spans if ANSWER.encode() in span.raw] == [chat.name]
+    assert [span.name for span in traces.spans if mail.encode() in span.raw] == []

@@ -8,7 +8,8 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -112,6 +113,16 @@ async def continued(runs: Runs) -> str:
     return run_id
 
 
+async def paid_in_vain(runs: Runs) -> str:
+    """A run whose model never answers: what it took is looked up, and it goes on where the error leads."""
+    retry = {"max_attempts": 2, "initial_delay": "10ms"}
+    silent = {"id": "ask", "type": "ModelInvoke", "config": {"model": "gpt-4o-mini", "prompt": "Hi", "max_tokens": 5}}
+    node = {**silent, "timeout": "1s", "retry": retry, "on_error": "end"}
+    run_id = await runs.start(graph([node, data("end")], []))
+    await runs.result(run_id)
+    return run_id
+
+
 ENDINGS: dict[str, Callable[[Runs], Awaitable[str]]] = {
     "cancelled": cancelled,
     "timed_out": timed_out,
@@ -120,8 +131,23 @@ ENDINGS: dict[str, Callable[[Runs], Awaitable[str]]] = {
     "undone": undone,
     "parked": parked,
     "paused": paused,
+    "paid_in_vain": paid_in_vain,
     "continued": continued,
 }
+
+
+@asynccontextmanager
+async def _silent_provider() -> AsyncGenerator[str]:
+    """The address of one that takes questions and never answers."""
+    over = asyncio.Event()
+
+    async def listen(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        over.set()
 
 
 def _scrubbed(history: WorkflowHistory) -> str:
@@ -145,19 +171,30 @@ async def record(names: list[str]) -> None:
             "with workflow.patched"
         )
     with tempfile.TemporaryDirectory() as empty:
-        settings = load_settings(
-            _env_file=None, task_queue=TASK_QUEUE, definitions_dir=Path(empty), rollover_events=100
-        )
-        async with DevServer.start() as server:
-            client = await server.client()
-            runs = Runs(client, TASK_QUEUE)
-            async with open_dependencies(settings) as parts, build_worker(client, settings, dependencies=parts):
-                for name in names or [name for name in (*SCENARIOS, *ENDINGS) if name not in bound]:
-                    ending = ENDINGS.get(name)
-                    run_id = await (ending(runs) if ending else runs.play(SCENARIOS[name]))
-                    history = await client.get_workflow_handle(run_id).fetch_history()
-                    replay.file_of(name).write_text(_scrubbed(history) + "\n", encoding="utf-8")
-                    sys.stdout.write(f"{name}: {len(history.events)} events\n")
+        async with _silent_provider() as silent:
+            await _record(names or [name for name in (*SCENARIOS, *ENDINGS) if name not in bound], Path(empty), silent)
+
+
+async def _record(names: list[str], empty: Path, silent: str) -> None:
+    settings = load_settings(
+        _env_file=None,
+        task_queue=TASK_QUEUE,
+        definitions_dir=empty,
+        rollover_events=100,
+        openai_api_key="none",
+        openai_base_url=silent,
+        storage_url=f"sqlite:///{empty}/storage.db",
+    )
+    async with DevServer.start() as server:
+        client = await server.client()
+        runs = Runs(client, TASK_QUEUE)
+        async with open_dependencies(settings) as parts, build_worker(client, settings, dependencies=parts):
+            for name in names:
+                ending = ENDINGS.get(name)
+                run_id = await (ending(runs) if ending else runs.play(SCENARIOS[name]))
+                history = await client.get_workflow_handle(run_id).fetch_history()
+                replay.file_of(name).write_text(_scrubbed(history) + "\n", encoding="utf-8")
+                sys.stdout.write(f"{name}: {len(history.events)} events\n")
 
 
 if __name__ == "__main__":

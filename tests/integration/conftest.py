@@ -3,8 +3,10 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from threading import Event
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -12,6 +14,7 @@ from activities import Dependencies
 from activities.databases import Databases
 from activities.secrets import DATABASE_PREFIX, NamedSecrets
 from orchestrator.settings import Settings
+from tests.integration.paying import completion
 from tests.integration.running import Runs
 from tests.integration.shop import Server, shop
 from tests.unit.loopback import Answer, Web, web
@@ -69,3 +72,17 @@ async def databases(postgresql: Server) -> AsyncIterator[Databases]:
     found = Databases(NamedSecrets(DATABASE_PREFIX))
     yield found
     await found.close()
+
+
+@pytest.fixture
+def site() -> Generator[Web]:
+    """A provider that answers every call alike."""
+    with web() as found:
+        found.answers = [Answer(body=completion())]
+        yield found
+
+
+@pytest.fixture
+def paid(site: Web) -> dict[str, Any]:
+    """Settings of a worker that asks ``site``."""
+    return {"openai_api_key": SecretStr("sk-test"), "openai_base_url": f"{site.url}/v1"}

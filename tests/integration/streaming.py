@@ -12,8 +12,11 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisAway
+from sqlalchemy import delete
 
+from storage.engine import open_storage
 from storage.streams import Keeping, Piece, Record, StreamKey, TokenLog, Transcript, open_token_log
+from storage.tables import STREAM_RECORDS, STREAM_RUNS, STREAMS
 from tests.integration.test_ledger import database_of_its_own
 
 REDIS = os.environ.get("TEST_REDIS", "redis://127.0.0.1:6379/9")
@@ -75,7 +78,7 @@ class Writer:
     generation: int
     written: int = 0
 
-    async def add(self, text: str = "", ending: str | None = None) -> bool:
+    async def add(self, text: str = "", ending: str | None = None) -> bool | None:
         """Add text, an end, or both. Returns whether it was taken."""
         piece = Piece(key=self.key, generation=self.generation, offset=self.written, text=text, ending=ending)
         (taken,) = await self.log.append([piece])
@@ -102,3 +105,16 @@ def texts(records: Sequence[Record], transcript: Transcript | None = None) -> di
     for record in records:
         folded.apply(record)
     return {visit: str(text) for visit, text in folded}
+
+
+async def lose(place: Place, run: str, *parts: str) -> None:
+    """Have a log lose what it knows of a run; of one in Redis, just the keys ``run``, ``streams`` or ``records``."""
+    if place.redis is not None:
+        redis = cast("Any", Redis).from_url(place.redis)
+        named = parts or ("run", "streams", "records")
+        await redis.delete(*(f"orchestrator:stream:{{{run}}}:{part}" for part in named))
+        await redis.aclose()
+        return
+    async with open_storage(place.storage) as storage, storage.writing() as connection:
+        for table in (STREAM_RECORDS, STREAMS, STREAM_RUNS):
+            await connection.execute(delete(table).where(table.c.run == run))

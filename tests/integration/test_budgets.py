@@ -1,6 +1,5 @@
 """Runs that pay for model calls: what they cost, and caps that hold."""
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +10,12 @@ from activities.budgets import Budget
 from orchestrator.contracts import ResolveRequest, RunContext, RunRequest
 from orchestrator.errors import RequestError
 from orchestrator.settings import load_settings
-from storage import Ledger, Standing, open_storage
+from storage import Standing
 from tests.integration.conftest import RunningWorker
+from tests.integration.paying import COST, COST_USD, ask, completion, purse_of, standing, standing_at, talk
 from tests.integration.running import Runs
 from tests.integration.test_ledger import database_of_its_own
-from tests.unit.loopback import Answer, Web, web
-
-# 1,000 tokens in and 500 out of gpt-4o-mini cost 0.15 $ and 0.60 $ a million: 0.00045 $.
-COST_USD = 0.00045
-COST = 450_000
-
-
-def completion(prompt: int = 1000, answer: int = 500) -> dict[str, Any]:
-    return {
-        "model": "gpt-4o-mini-2024-07-18",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer},
-    }
-
-
-@pytest.fixture
-def site() -> Generator[Web]:
-    with web() as found:
-        found.answers = [Answer(body=completion())]
-        yield found
-
-
-@pytest.fixture
-def paid(site: Web) -> dict[str, Any]:
-    """Settings of a worker that asks ``site``."""
-    return {"openai_api_key": SecretStr("sk-test"), "openai_base_url": f"{site.url}/v1"}
-
-
-def ask(node: str = "ask", **config: Any) -> dict[str, Any]:
-    usual = {"model": "gpt-4o-mini", "prompt": "x" * 952, "max_tokens": 500}
-    return {"id": node, "type": "ModelInvoke", "config": {**usual, **config}, "retry": {"max_attempts": 1}}
-
-
-def talk(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": "talk", "nodes": list(nodes), "outputs": {}, **more}
+from tests.unit.loopback import Answer, Web
 
 
 def many(count: int, concurrency: int) -> dict[str, Any]:
@@ -69,20 +35,6 @@ def many(count: int, concurrency: int) -> dict[str, Any]:
         inputs={"items": {"type": "array", "default": list(range(count))}},
         limits={"max_parallel": concurrency, "steps": 10_000},
     )
-
-
-async def standing(folder: Path, scope: str) -> Standing:
-    return await standing_at(f"sqlite:///{folder / 'storage.db'}", scope)
-
-
-async def standing_at(url: str, scope: str) -> Standing:
-    async with open_storage(url) as storage:
-        return await Ledger(storage).standing(scope)
-
-
-async def purse_of(runs: Runs, run_id: str) -> str:
-    description = await runs.handle(run_id).describe()
-    return f"run:{description.raw_description.workflow_execution_info.first_run_id or description.run_id}"
 
 
 async def test_a_result_says_what_the_calls_cost(

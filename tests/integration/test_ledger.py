@@ -3,20 +3,23 @@
 import asyncio
 import multiprocessing
 import os
+import sqlite3
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import pytest
+from sqlalchemy import QueuePool, event
 
 from orchestrator.errors import BudgetExceededError, RequestError, SettingsError, StorageUnavailableError
-from storage import Booking, Cap, EntryKey, Ledger, Standing, Storage, open_storage
+from storage import Booking, Cap, EntryKey, Ledger, Standing, Storage, clock, open_storage
+from storage.tables import SCOPES
 
 SERVER = os.environ.get("TEST_POSTGRESQL", "postgresql://root@127.0.0.1:5432/test")
 MODEL = {"provider": "openai", "model": "gpt-4o-mini"}
@@ -258,3 +261,78 @@ async def test_an_address_that_cannot_be_used_is_said(wrong: str) -> None:
     with pytest.raises(SettingsError, match="ORCHESTRATOR_STORAGE_URL"):
         async with open_storage(wrong):
             pytest.fail("there is none")
+
+
+async def ended_connections(url: str) -> None:
+    """What a restart of the server does to those who were connected."""
+    driver: Any = asyncpg
+    server = await driver.connect(SERVER)
+    name = urlsplit(url).path.removeprefix("/")
+    await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+    await server.close()
+
+
+async def test_a_server_that_was_restarted_between_two_steps_of_a_call_is_not_noticed(tmp_path: Path) -> None:
+    async with database_of_its_own("postgresql", tmp_path) as url, open_storage(url) as storage:
+        await Ledger(storage).reserve(key(), 300, [Cap("run:first")], **MODEL)
+        await ended_connections(url)
+
+        assert await Ledger(storage).settle(key(), Booking(amount=120))
+        assert await Ledger(storage).standing("run:first") == Standing(spent=120, reserved=0)
+
+
+async def test_a_server_that_goes_in_the_middle_of_a_step_has_done_nothing_of_it(tmp_path: Path) -> None:
+    async with database_of_its_own("postgresql", tmp_path) as url, open_storage(url) as storage:
+
+        async def two_steps() -> None:
+            async with storage.writing() as connection:
+                await connection.execute(SCOPES.insert().values(scope="run:first", spent=5, reserved=0))
+                await ended_connections(url)
+                await connection.execute(SCOPES.insert().values(scope="run:second", spent=5, reserved=0))
+
+        with pytest.raises(StorageUnavailableError):
+            await two_steps()
+        assert await Ledger(storage).standing("run:first") == Standing()
+        await Ledger(storage).reserve(key(), 300, [Cap("run:first")], **MODEL)
+
+
+async def test_what_everybody_else_calls_sslmode_is_understood(tmp_path: Path) -> None:
+    async with database_of_its_own("postgresql", tmp_path) as url, open_storage(f"{url}?sslmode=prefer") as storage:
+        assert await Ledger(storage).standing("run:first") == Standing()
+
+
+async def test_the_age_of_a_call_is_that_of_the_servers_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ahead(datetime):
+        """The clock of a machine that is a day ahead."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Ahead":
+            return super().now(tz) + timedelta(days=1)
+
+    async with database_of_its_own("postgresql", tmp_path) as url, open_storage(url) as storage:
+        await Ledger(storage).reserve(key(), 300, [Cap("run:first")], **MODEL)
+        monkeypatch.setattr(clock, "datetime", Ahead)
+
+        assert await Ledger(storage).open_entries(older_than=timedelta(hours=1)) == []
+        assert len(await Ledger(storage).open_entries()) == 1
+
+
+async def test_one_of_a_process_asks_for_sqlites_lock_and_the_others_wait_in_line(tmp_path: Path) -> None:
+    async with open_storage(f"sqlite:///{tmp_path / 'storage.db'}") as storage:
+        ledger, pool = Ledger(storage), storage.engine.sync_engine.pool
+        assert isinstance(pool, QueuePool)
+        asked = asyncio.Event()
+        event.listen(storage.engine.sync_engine, "checkout", lambda *_: asked.set())
+        with closing(sqlite3.connect(tmp_path / "storage.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            calls = [
+                asyncio.create_task(ledger.reserve(key(f"n{number}"), 1, [Cap("run:first")], **MODEL))
+                for number in range(50)
+            ]
+            await asked.wait()
+            # Whoever reads does not wait.
+            assert await ledger.standing("run:first") == Standing()
+            assert pool.checkedout() == 1
+        await asyncio.gather(*calls)
+
+        assert await ledger.standing("run:first") == Standing(spent=0, reserved=50)

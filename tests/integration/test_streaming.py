@@ -16,8 +16,8 @@ from activities import streaming
 from activities.streaming import Sink, Streams
 from orchestrator.contracts import NodeCall
 from orchestrator.errors import StorageUnavailableError, StreamSupersededError
-from storage.streams import Finished, Piece, Record, StreamKey, TokenLog, Transcript
-from tests.integration.streaming import Place, a_place, a_run, all_of, texts
+from storage.streams import Finished, Lost, Piece, Record, StreamKey, TokenLog, Transcript
+from tests.integration.streaming import Place, a_place, a_run, all_of, lose, texts
 
 WORDS = ["Once ", "upon ", "a ", "time"]
 TEXT = "".join(WORDS)
@@ -40,7 +40,7 @@ class Troubled:
         await self._trouble()
         return await self.inner.open(key, rank=rank)
 
-    async def append(self, pieces: Sequence[Piece]) -> list[bool]:
+    async def append(self, pieces: Sequence[Piece]) -> Sequence[bool | None]:
         await self._trouble()
         if any(piece.key.node == self.poison for piece in pieces):
             raise StorageUnavailableError("refused")
@@ -352,3 +352,97 @@ async def test_without_streams_a_sink_takes_everything_and_keeps_nothing() -> No
     await attempt(work)
     await streams.close()
     assert sinks[0].piece() is None
+
+
+async def test_closing_that_is_cancelled_closes_the_log_and_stays_cancelled(log: Troubled) -> None:
+    sent, told, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Slow(Troubled):
+        async def append(self, pieces: Sequence[Piece]) -> Sequence[bool | None]:
+            sent.set()
+            try:
+                return await asyncio.Event().wait() and [True] * len(pieces)
+            except asyncio.CancelledError:
+                told.set()
+                await asyncio.Event().wait()
+                raise
+
+    @asynccontextmanager
+    async def opening() -> AsyncGenerator[TokenLog]:
+        yield Slow(log.inner)
+        closed.set()
+
+    streams = Streams(opening, flush_s=0.01)
+    over = asyncio.Event()
+
+    async def work() -> None:
+        async with streams.writing(call(a_run())) as sink:
+            await sink.write("Once ")
+            await over.wait()
+            # There is no log any more that it could wait for.
+            sink.done.set()
+
+    writing = asyncio.create_task(attempt(work))
+    await sent.wait()
+    closing = asyncio.create_task(streams.close())
+    await told.wait()
+    closing.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert closed.is_set()
+    over.set()
+    await writing
+
+
+async def test_a_node_that_is_cancelled_just_when_its_text_has_arrived_is_cancelled(
+    streams: Streams, log: Troubled
+) -> None:
+    log.slow_s = 60
+    ending, tasks, sinks = asyncio.Event(), list[asyncio.Task[None] | None](), list[Sink]()
+
+    async def work() -> None:
+        tasks.append(asyncio.current_task())
+        async with streams.writing(call(a_run())) as sink:
+            sinks.append(sink)
+            await sink.write("Once ")
+            asyncio.get_running_loop().call_soon(ending.set)
+        # Still here only where nobody was told to end.
+        raise AssertionError("the node went on")
+
+    writing = asyncio.create_task(attempt(work))
+    await ending.wait()
+    sinks[0].done.set()
+    assert tasks[0] is not None
+    tasks[0].cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+
+async def test_a_log_that_loses_what_it_had_ends_the_text_and_not_the_model_call(
+    streams: Streams, log: Troubled, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = a_run()
+    seen: list[Record] = []
+
+    async def work() -> None:
+        async with streams.writing(call(run)) as sink, aclosing(log.read(run)) as shown:
+            await sink.write("Once ")
+            seen.append(await anext(shown))
+            await lose(place, run)
+            for word in WORDS * 5:
+                await sink.write(word)
+                await asyncio.sleep(0.02)
+
+    with caplog.at_level(logging.WARNING, "activities.streaming"):
+        await attempt(work)
+
+    assert "the text of answer is not shown to its end: the log of streams has lost what it had" in caplog.messages
+    lost, end = await all_of(log, run, after=seen[-1].id)
+    assert (lost.id, type(lost)) == (end.id - 1, Lost)
+    assert isinstance(end, Finished)
+    assert end.reason == "incomplete"
+    # Another attempt writes the whole of it.
+    await attempt(lambda: say(streams, call(run)), number=2)
+    assert texts([*seen, *await all_of(log, run, after=seen[-1].id)]) == {("answer", 1): TEXT}

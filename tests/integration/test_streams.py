@@ -27,7 +27,7 @@ from storage.streams import (
     in_redis,
     open_token_log,
 )
-from tests.integration.streaming import KINDS, Place, a_place, a_run, a_writer, all_of, texts
+from tests.integration.streaming import KINDS, Place, a_place, a_run, a_writer, all_of, lose, texts
 
 WORDS = ["Once ", "upon ", "a ", "time ", "🦊 ", "war ", "ein ", "König."]
 TEXT = "".join(WORDS)
@@ -222,7 +222,7 @@ async def test_what_has_ended_or_never_began_takes_nothing_more(log: TokenLog) -
     await writer.add("all", "stop")
 
     assert not await writer.add(" and more")
-    assert await log.append([Piece(key=StreamKey(run, "other"), generation=1, offset=0, text="x")]) == [False]
+    assert await log.append([Piece(key=StreamKey(run, "other"), generation=1, offset=0, text="x")]) == [None]
     assert await log.append([]) == []
     assert texts(await all_of(log, run)) == {ANSWER: "all"}
 
@@ -282,6 +282,77 @@ async def test_an_id_of_a_log_that_was_lost_is_said_to_be_lost(log: TokenLog) ->
     await writer.add("Once")
     lost, delta = await all_of(log, run, after=1_700_000_000_000_000)
     assert lost == Lost(id=delta.id - 1)
+
+
+async def test_an_id_of_an_earlier_run_misses_nothing_of_this_one(log: TokenLog) -> None:
+    earlier, run = a_run(), a_run()
+    await (await a_writer(log, earlier)).add("Twice", "stop")
+    (*_, last) = await all_of(log, earlier)
+    writer = await a_writer(log, run)
+    await writer.add("Once", "stop")
+    whole = await all_of(log, run)
+
+    assert await all_of(log, run, after=last.id) == [Lost(id=whole[0].id - 1), *whole]
+
+
+async def test_of_a_trimmed_log_a_reader_of_any_id_gets_all_that_is_left_and_is_told_what_is_not(place: Place) -> None:
+    run = a_run()
+    async with place.log(Keeping(run_bytes=600)) as log:
+        ids: list[int] = []
+        for rank in range(1, 6):
+            # Each attempt supersedes the one before, in the middle of what is trimmed and of what is left.
+            for node in ("answer", "other"):
+                writer = await a_writer(log, run, node, rank=rank)
+                await writer.add(f"{rank}" * 50)
+                await writer.add(f"{node}{rank}", "stop")
+                ids += [record.id for record in await all_of(log, run)]
+        lost, *left = await all_of(log, run)
+        assert isinstance(lost, Lost)
+        assert any(isinstance(record, Superseded) for record in left)
+        assert steps(left) == [1] * (len(left) - 1)
+
+        for number in range(min(ids) - 1, max(ids) + 1):
+            rest = await all_of(log, run, after=number)
+            told = [] if number >= lost.id else [lost]
+            assert rest == [*told, *(record for record in left if record.id > number)]
+            # Who had some of what superseded attempts said has nothing of it in the end.
+            assert {text[50:] for text in texts([*left[: number - lost.id], *rest]).values()} <= {"answer5", "other5"}
+
+
+@pytest.mark.parametrize("part", ["run", "streams", "records"])
+async def test_a_key_that_redis_drops_alone_is_lost_text_and_nothing_worse(tmp_path: Path, part: str) -> None:
+    run = a_run()
+    async with a_place("redis", tmp_path) as place, place.log() as log:
+        writer = await a_writer(log, run)
+        await writer.add("Once ")
+        before = await all_of(log, run)
+        await lose(place, run, part)
+
+        # Where the text is known, it goes on; else whoever writes it has to begin anew.
+        known = part == "records"
+        assert await writer.add("upon") is (True if known else None)
+        again = await a_writer(log, run, rank=2)
+        await again.add("Once upon a time", "stop")
+        after = await all_of(log, run, after=before[-1].id)
+        assert texts([*before, *after]) == {ANSWER: "Once upon a time"}
+        assert isinstance(after[0], Lost) is (part == "run")
+        assert [record.id for record in after] == sorted(record.id for record in after)
+
+
+async def test_readers_who_stop_in_the_middle_hold_nothing_that_others_need(place: Place) -> None:
+    run, over = a_run(), asyncio.Event()
+    async with place.log() as log:
+        writer = await a_writer(log, run)
+        await writer.add("Once ")
+        # More than the log has connections, each of which has got something and asks for no more.
+        stopped = [log.read(run) for _ in range(60)]
+        assert {(await anext(reader)).id for reader in stopped} == {(await all_of(log, run))[0].id}
+        async with asyncio.timeout(10):
+            assert await writer.add("upon a time", "stop")
+            over.set()
+            assert texts([record async for record in log.read(run, until=over)]) == {ANSWER: "Once upon a time"}
+        for reader in stopped:
+            await reader.aclose()
 
 
 async def test_what_is_trimmed_by_size_is_told_to_whoever_missed_it(place: Place) -> None:

@@ -1,5 +1,6 @@
 """The live view shows what models are writing, wherever the log is, and goes on where it is not."""
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,11 +11,16 @@ from temporalio.client import Client
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from activities.streaming import token_log
 from orchestrator.cli.live.feed import Feed
 from orchestrator.cli.live.screen import RunView
+from orchestrator.client.lineage import first_run_id
+from orchestrator.contracts import Message
+from orchestrator.settings import Settings
 from tests.integration.conftest import RunningWorker
 from tests.integration.running import Runs
 from tests.integration.streaming import a_place, a_writer
+from tests.scenarios import edge, graph
 
 WAITS: dict[str, Any] = {
     "name": "waits",
@@ -72,6 +78,38 @@ async def test_text_shows_as_it_comes_is_replaced_when_superseded_and_goes_when_
             await writer.add("Once upon")
             await shows(lambda: panel(view) == "tell:\nOnce upon")
             await writer.add(" a time", "stop")
+            await shows(lambda: panel(view) == "")
+
+
+async def test_what_a_child_run_writes_shows_with_its_place_and_goes_when_the_child_has_ended(
+    runs: Runs,
+    client: Client,
+    running_worker: RunningWorker,
+    worker_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = {**WAITS["nodes"][0], "id": "last"}
+    sub = {"id": "sub", "type": "Subworkflow", "config": {"definition": "waits", "mode": "child"}}
+    parent = graph([sub, last], [edge("sub", "last")])
+    monkeypatch.setenv("ORCHESTRATOR_STORAGE_URL", worker_settings.storage_address)
+    (worker_settings.definitions_dir / "waits.yaml").write_text(json.dumps(WAITS), encoding="utf-8")
+    async with running_worker(), token_log(worker_settings) as log:
+        run_id = await runs.start(parent)
+        child: list[str] = []
+
+        async def begun() -> bool:
+            child[:] = [found.run for found in (await runs.door.progress(run_id, limit=1)).children]
+            return bool(child)
+
+        await runs.until(begun)
+        async with viewing(runs, client, run_id) as (view, shows):
+            writer = await a_writer(log, await first_run_id(client, child[0]), "tell")
+            await writer.add("Once upon")
+            await shows(lambda: panel(view) == "sub.tell:\nOnce upon")
+            # Nobody ends this text, and nobody goes on with it either.
+            await runs.waits(child[0])
+            await runs.door.answer(child[0], Message(text="Ada"))
+            await runs.waits(run_id, "last")
             await shows(lambda: panel(view) == "")
 
 

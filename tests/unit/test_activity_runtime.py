@@ -29,6 +29,7 @@ from orchestrator.contracts import (
     MAX_INLINE_BYTES,
     RENDER_ACTIVITY,
     STORE_PAGE_ACTIVITY,
+    USAGE_ACTIVITY,
     NodeCall,
     NodeOutput,
     RenderCall,
@@ -89,7 +90,7 @@ async def test_every_node_type_that_needs_an_activity_has_one_and_no_other_does(
     async with httpx.AsyncClient() as client:
         built = all_activities(Dependencies(http=client, chat={"simulated": Simulated()}, blobs=NO_BLOBS))
     names = {getattr(item, "__temporal_activity_definition").name for item in built}
-    others = {RENDER_ACTIVITY, STORE_PAGE_ACTIVITY, LOAD_PAGE_ACTIVITY, JOIN_PAGES_ACTIVITY}
+    others = {RENDER_ACTIVITY, STORE_PAGE_ACTIVITY, LOAD_PAGE_ACTIVITY, JOIN_PAGES_ACTIVITY, USAGE_ACTIVITY}
     assert names == {row.activity for row in NODE_TYPES.values() if row.activity} | others
 
 

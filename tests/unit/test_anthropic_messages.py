@@ -1,16 +1,14 @@
 """Anthropic: what goes over the wire, what is read of it, and every way it fails."""
 
 import json
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from activities.providers.anthropic_messages import AnthropicMessages
 from activities.providers.anthropic_requests import DEFAULT_MAX_TOKENS
-from activities.providers.base import ChatReply, ChatRequest, EmbedRequest, Tool, ToolCall, Turn
+from activities.providers.base import ChatReply, ChatRequest, Tool, ToolCall, Turn
 from orchestrator.errors import (
     ContentFilteredError,
     ContextTooLongError,
@@ -19,7 +17,6 @@ from orchestrator.errors import (
     ProviderOverloadedError,
     ProviderRateLimitedError,
     ProviderRejectedError,
-    ProviderTimeoutError,
     ProviderUnavailableError,
 )
 from tests.unit.loopback import Answer, Web, web
@@ -204,28 +201,18 @@ async def test_a_refusal_without_a_word_is_filtered_content(served: tuple[Anthro
     [
         (Answer(status=429, headers={"retry-after": "3"}), ProviderRateLimitedError, 3),
         (Answer(status=529, body=failure("overloaded_error", "Overloaded")), ProviderOverloadedError, None),
-        (Answer(status=503, headers={"retry-after": "9"}), ProviderOverloadedError, 9),
-        (Answer(status=500), ProviderUnavailableError, None),
-        (Answer(status=504), ProviderTimeoutError, None),
         (Answer(status=401, body=failure("authentication_error", f"bad key {KEY}")), ProviderAuthError, None),
-        (Answer(status=403), ProviderAuthError, None),
         (Answer(status=400, body=failure("invalid_request_error", f"bad; {KEY}")), ProviderRejectedError, None),
         (
             Answer(status=400, body=failure("invalid_request_error", "prompt is too long: 210000 tokens > 200000")),
             ContextTooLongError,
             None,
         ),
-        (Answer(status=404), ProviderRejectedError, None),
-        (Answer(status=302, headers={"location": "/v1/messages"}), ProviderRejectedError, None),
-        (Answer(body="not json", headers={"content-type": "application/json"}), ProviderUnavailableError, None),
-        (Answer(body="<html>"), ProviderUnavailableError, None),
-        (Answer(body=b"\xff"), ProviderUnavailableError, None),
-        (Answer(body="[]", headers={"content-type": "application/json"}), ProviderUnavailableError, None),
         (Answer(body={**MESSAGE, "content": "text"}), ProviderUnavailableError, None),
         (Answer(body={**MESSAGE, "usage": {"input_tokens": -1}}), ProviderUnavailableError, None),
     ],
 )
-async def test_each_failure_is_told_in_our_words_after_one_request(
+async def test_what_anthropic_says_of_a_failure_is_told_in_our_words(
     served: tuple[AnthropicMessages, Web], answer: Answer, error_class: type[ProviderError], wait: float | None
 ) -> None:
     provider, site = served
@@ -235,29 +222,11 @@ async def test_each_failure_is_told_in_our_words_after_one_request(
     assert type(caught.value) is error_class
     assert caught.value.retry_after_s == wait
     assert KEY not in f"{caught.value} {caught.value.details}"
-    assert len(site.seen) == 1
 
 
-async def test_an_endpoint_that_is_away_has_charged_nothing() -> None:
-    with web() as gone:
-        provider = AnthropicMessages(api_key=None, base_url=gone.url)
-    with pytest.raises(ProviderUnavailableError, match="ANTHROPIC_BASE_URL") as caught:
-        await provider.complete(ask())
-    assert not caught.value.may_have_charged
-    await provider.close()
-
-
-async def test_pieces_come_as_they_are_written() -> None:
-    pieces = poured(start(), text("Hel"), text("lo"), *ended())
-    with pouring(*pieces, delay=0.1) as site:
-        provider = AnthropicMessages(api_key=KEY, base_url=site.url, timeout=5)
-        parts: list[tuple[str | ChatReply, float]] = []
-        async for part in provider.stream(ask()):
-            parts.append((part, time.monotonic()))  # noqa: PERF401 - when each came is what is tested
-        await provider.close()
+async def test_a_stream_says_at_its_end_what_it_took() -> None:
     reply = ChatReply(text="Hello", model="served-model", finish_reason="stop", input_tokens=8, output_tokens=9)
-    assert [part for part, _ in parts] == ["Hel", "lo", reply]
-    assert parts[1][1] - parts[0][1] > 0.05
+    assert await streamed(*poured(start(), text("Hel"), text("lo"), *ended())) == ["Hel", "lo", reply]
 
 
 async def test_a_tool_call_in_pieces_is_put_together() -> None:
@@ -277,42 +246,18 @@ async def test_an_answer_by_a_tool_is_streamed_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "end", "error_class"),
+    ("more", "error_class"),
     [
-        ((), "cut", ProviderUnavailableError),
-        ((), "whole", ProviderUnavailableError),
-        ((), "hang", ProviderTimeoutError),
-        ((failure("overloaded_error", "Overloaded"),), "whole", ProviderOverloadedError),
-        ((failure("api_error", "Oh"),), "whole", ProviderUnavailableError),
-        (calling("look_up", '{"x"') + ended("tool_use"), "whole", ProviderUnavailableError),
-        ((text("x") | {"index": "first"},), "whole", ProviderUnavailableError),
+        ((failure("overloaded_error", "Overloaded"),), ProviderOverloadedError),
+        ((failure("api_error", "Oh"),), ProviderUnavailableError),
+        (calling("look_up", '{"x"') + ended("tool_use"), ProviderUnavailableError),
+        ((text("x") | {"index": "first"},), ProviderUnavailableError),
     ],
 )
 async def test_a_stream_that_goes_wrong_may_have_been_charged(
-    more: tuple[dict[str, Any], ...], end: str, error_class: type[ProviderError]
+    more: tuple[dict[str, Any], ...], error_class: type[ProviderError]
 ) -> None:
     with pytest.raises(error_class) as caught:
-        await streamed(*poured(start(), text("Hel"), *more), end=end)
+        await streamed(*poured(start(), text("Hel"), *more))
     assert type(caught.value) is error_class
     assert caught.value.may_have_charged
-
-
-async def test_a_stream_that_is_not_json_may_have_been_charged() -> None:
-    with pytest.raises(ProviderUnavailableError) as caught:
-        await streamed(*poured(start(), text("Hel")), b"event: content_block_delta\ndata: {oops\n\n")
-    assert caught.value.may_have_charged
-
-
-async def test_who_stops_reading_closes_the_connection() -> None:
-    with pouring(*poured(start(), text("Hel")), end="hang") as site:
-        provider = AnthropicMessages(api_key=KEY, base_url=site.url, timeout=20)
-        async with aclosing(cast("AsyncGenerator[str | ChatReply]", provider.stream(ask()))) as stream:
-            assert await anext(stream) == "Hel"
-        assert site.left.wait(5)
-        await provider.close()
-
-
-async def test_embeddings_are_refused_in_one_sentence(served: tuple[AnthropicMessages, Web]) -> None:
-    provider, _ = served
-    with pytest.raises(ProviderRejectedError, match="anthropic has no embeddings"):
-        await provider.embed(EmbedRequest(model="claude-m", texts=("a",)))

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from limits import RateLimitItem
 from temporalio.testing import ActivityEnvironment
 
 from activities.asking import Breakers, Desk, Rates, Served, read_rates
 from activities.asking.breaker import Breaker
+from activities.asking.passing import passing
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, Turn
 from activities.spending import Bill, Purse
 from orchestrator.errors import (
@@ -65,7 +67,8 @@ async def asked(table: Desk, models: Sequence[str], *, shown: bool = False) -> S
         return ChatRequest(model=model.wire_name, turns=(Turn("user", "Hi"),))
 
     async def ask() -> Served:
-        return await table.asking(call("ModelInvoke", {})).complete(models, request, shown=shown)
+        asking = await table.asking(call("ModelInvoke", {}))
+        return await asking.complete(models, request, shown=shown)
 
     return await ActivityEnvironment().run(ask)
 
@@ -193,12 +196,118 @@ def test_a_provider_that_answers_is_not_left_alone_for_what_others_did_wrong(err
     assert asked == ["again"]
 
 
+def test_a_call_from_before_does_not_give_the_trial_of_another_one_back() -> None:
+    now = [0.0]
+    breaker = Breaker("it", failures=1, rest_s=30, clock=lambda: now[0])
+    before = ExitStack()
+    before.enter_context(breaker.guarding())
+    fail(breaker, ProviderUnavailableError("down"))
+    now[0] = 31.0
+    with breaker.guarding():
+        cancelled = asyncio.CancelledError()
+        before.__exit__(type(cancelled), cancelled, None)
+        with pytest.raises(ProviderUnavailableError, match="left alone"), breaker.guarding():
+            pytest.fail("a second one was let through")
+
+
+def named(number: int) -> ModelInfo:
+    return find_model(f"openai/made-up-{number}")
+
+
+def test_names_that_people_make_up_take_no_more_breakers_than_there_may_be() -> None:
+    breakers = Breakers(failures=1, most=3)
+    fail(breakers.of(named(0)), ProviderUnavailableError("down"))
+    first, kept = breakers.of(named(2)), breakers.of(named(1))
+    for number in range(3, 100):
+        breakers.of(named(number))
+        assert breakers.of(named(1)) is kept
+
+    assert breakers.of(named(0)).is_open
+    assert breakers.of(named(2)) is not first
+
+
+def test_where_all_are_left_alone_the_one_that_was_asked_the_longest_ago_is_forgotten() -> None:
+    breakers = Breakers(failures=1, most=3)
+    for number in range(5):
+        fail(breakers.of(named(number)), ProviderUnavailableError("down"))
+
+    assert [breakers.of(named(number)).is_open for number in (4, 3, 2)] == [True] * 3
+    assert not breakers.of(named(0)).is_open
+
+
+async def enter(rates: Rates, breakers: Breakers | None = None) -> None:
+    async with passing(MODEL, breakers or Breakers(), rates):
+        pass
+
+
+class Full(Rates):
+    """Rates that tell when somebody has found no room in them, and goes to sleep."""
+
+    def __init__(self, rates: dict[str, str]) -> None:
+        super().__init__(read_rates(rates))
+        self.found = asyncio.Event()
+
+    async def hit(self, rate: RateLimitItem, name: str) -> float:
+        wait = await super().hit(rate, name)
+        if wait:
+            self.found.set()
+        return wait
+
+
+async def test_who_waits_for_a_rate_does_not_keep_the_trial_from_others() -> None:
+    rates, breakers = Full({"openai": "1/day"}), Breakers(failures=1, rest_s=0)
+    await enter(rates)
+    fail(breakers.of(MODEL), ProviderUnavailableError("down"))
+    waiting = asyncio.create_task(enter(rates, breakers))
+    await rates.found.wait()
+    assert not waiting.done()
+
+    with breakers.of(MODEL).guarding() as passage:
+        assert passage.trial
+
+    assert not breakers.of(MODEL).is_open
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_who_waited_while_the_model_was_found_unwell_is_refused_and_takes_no_place() -> None:
+    rates, breakers = Full({"openai": "1/second"}), Breakers(failures=1)
+    await enter(rates)
+    waiting = asyncio.create_task(enter(rates, breakers))
+    await rates.found.wait()
+    fail(breakers.of(MODEL), ProviderUnavailableError("down"))
+
+    with pytest.raises(ProviderUnavailableError, match="left alone"):
+        await waiting
+
+    assert await rates.place(MODEL).take() == 0
+
+
+async def test_who_is_left_alone_takes_no_place_in_the_rate() -> None:
+    rates, breakers = Rates(read_rates({"openai": "1/day"})), Breakers(failures=1)
+    fail(breakers.of(MODEL), ProviderUnavailableError("down"))
+
+    with pytest.raises(ProviderUnavailableError, match="left alone"):
+        await enter(rates, breakers)
+
+    assert await rates.place(MODEL).take() == 0
+
+
+async def test_a_model_whose_own_rate_is_full_takes_no_place_of_its_provider() -> None:
+    rates = Rates(read_rates({"openai": "2/day", "openai/one": "1/day"}))
+    await enter(rates)
+    assert await rates.place(MODEL).take() > 0
+
+    assert await rates.place(find_model("openai/two")).take() == 0
+
+
 async def test_calls_above_the_rate_wait_until_there_is_room() -> None:
     rates = Rates(read_rates({"openai": "2/second"}))
     loop = asyncio.get_running_loop()
     began = loop.time()
     for _ in range(3):
-        await rates.admit(MODEL)
+        await enter(rates)
     assert loop.time() - began >= 0.5
 
 
@@ -206,13 +315,27 @@ async def test_a_model_without_a_rate_never_waits() -> None:
     rates = Rates(read_rates({"anthropic": "1/day"}))
     async with asyncio.timeout(5):
         for _ in range(100):
-            await rates.admit(MODEL)
+            await enter(rates)
 
 
 @pytest.mark.parametrize("rate", ["often", "", "-1/second", "10/second;3/minute", "1.5/second"])
 def test_a_rate_that_is_none_is_refused(rate: str) -> None:
     with pytest.raises(SettingsError, match=f"'{rate}' of 'openai' is no rate"):
         read_rates({"openai": rate})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("opnai", "did you mean 'openai'?"),
+        ("gpt-4o-mimi", "did you mean 'gpt-4o-mini'?"),
+        ("of-nobody/x", "`orchestrator models` shows both"),
+    ],
+)
+def test_a_rate_for_what_is_neither_a_provider_nor_a_model_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(SettingsError, match=r"MODEL_RATES: '.*' is neither a provider nor a model") as caught:
+        read_rates({"openai": "9/day", "gpt-4o": "9/day", "openai/anything": "9/day", name: "9/day"})
+    assert caught.value.message.endswith(hint)
 
 
 def test_a_rate_that_would_let_nobody_through_is_refused() -> None:
@@ -235,7 +358,7 @@ async def test_a_redis_that_is_away_is_no_fault_of_the_model_and_its_address_is_
 @pytest.mark.parametrize("address", ["http://127.0.0.1:6379", "redis://127.0.0.1:port/0"])
 async def test_a_redis_address_that_is_none_is_said_to_be_so(address: str) -> None:
     with pytest.raises(SettingsError, match="ORCHESTRATOR_REDIS_URL is no address of a Redis"):
-        await Rates(read_rates({"openai": "5/second"}), address).admit(MODEL)
+        await enter(Rates(read_rates({"openai": "5/second"}), address))
 
 
 @pytest.mark.parametrize("shown", [False, True])
@@ -275,7 +398,7 @@ async def test_an_answer_that_says_only_half_of_what_it_took_is_not_half_free(
 
 async def test_each_text_gets_a_vector_and_is_paid_for() -> None:
     async def embed() -> Any:
-        asking = desk(Scripted()).asking(call("Embed", {}))
+        asking = await desk(Scripted()).asking(call("Embed", {}))
         reply, provider = await asking.embed("openai/vectors", ["a", "b"], None)
         return len(reply.vectors), provider, asking.usage.input_tokens, asking.usage.calls
 

@@ -77,6 +77,39 @@ def test_a_wrong_setting_is_what_it_finds(capsys: pytest.CaptureFixture[str], mo
     assert "ORCHESTRATOR_LOG_LEVEL" in found["settings"]["says"]
 
 
+LEAVING = """
+name: leaving
+version: 1.0.0
+inputs: {model: {type: string}}
+nodes:
+  - {id: ask, type: ModelInvoke, config: {model: claude-2.1, prompt: "Hi", fallback: [gpt-4.1]}}
+  - id: each
+    type: ForEach
+    config:
+      items: "[1]"
+      do: {nodes: [{id: inner, type: ModelInvoke, config: {model: gemini/gemini-1.5-pro, prompt: "Hi"}}]}
+  - {id: told, type: ModelInvoke, config: {model: "{{ inputs.model }}", prompt: "Hi"}}
+edges: [{from: ask, to: each}, {from: each, to: told}]
+"""
+
+
+def test_models_of_definitions_that_are_served_no_more_are_named(
+    alone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (alone / "definitions").mkdir()
+    (alone / "definitions/leaving.yaml").write_text(LEAVING, encoding="utf-8")
+
+    call(("doctor", "--json", "--timeout", "5"))
+
+    found = json.loads(capsys.readouterr().out)["checks"]
+    said = [(item["status"], item["says"]) for item in found if item["check"] == "models"]
+    assert [item["status"] for item in found if item["check"] == "definitions"] == ["ok"]
+    assert said == [
+        ("warn", f"leaving.yaml: {name} is marked as retired: its provider may serve it no more")
+        for name in ("claude-2.1", "gemini/gemini-1.5-pro")
+    ]
+
+
 def test_invalid_definitions_are_named(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (alone / "definitions").mkdir()
     (alone / "definitions/bad.yaml").write_text("name: bad\nnodes: []\n", encoding="utf-8")
@@ -201,7 +234,6 @@ async def opened(url: str) -> None:
     ("variable", "value", "check"),
     [
         ("ORCHESTRATOR_STORAGE_URL", f"postgresql://root:{SECRET}@127.0.0.1:1/nothing", "storage"),
-        ("ORCHESTRATOR_STORAGE_URL", "mysql://127.0.0.1/nothing", "storage"),
         ("ORCHESTRATOR_REDIS_URL", f"redis://:{SECRET}@127.0.0.1:1/0", "redis"),
         ("ORCHESTRATOR_REDIS_URL", "127.0.0.1:6379", "redis"),
     ],

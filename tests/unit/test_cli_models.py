@@ -3,24 +3,31 @@
 import json
 import re
 from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.cli.app import call
+from orchestrator.cli.render import usage_line
+from orchestrator.contracts import Usage
 from orchestrator.models import ModelInfo, add_models, known_models
 from orchestrator.models.shown import shown_price
 from tests.unit.loopback import Answer, Web, web
 from tests.unit.test_providers import COMPLETION
 
 KEY = "sk-very-secret-1"
+SOON = (datetime.now(UTC).date() + timedelta(days=30)).isoformat()
 FILE = """
 providers:
   house: {kind: openai, base_url: "URL/v1", key_env: HOUSE_KEY}
 models:
   in-house: {provider: house, window: 8192, most_output: 1024, prices: [{input: 1, output: 2.50, since: 2026-01-01}]}
   in-house-old: {provider: house, retired: true, abilities: [stream]}
+  in-house-leaving: {provider: house, retires: 2999-01-01, abilities: [stream]}
+  in-house-soon: {provider: house, retires: SOON, abilities: [stream]}
+  in-house-left: {provider: house, retires: 2020-01-01, abilities: [stream]}
   in-house-vectors: {provider: house, abilities: [embed], prices: [{input: 0.02, output: 0}]}
 """
 
@@ -42,7 +49,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Web]:
     with web() as site:
         site.answers = [Answer(body=COMPLETION)]
         path = tmp_path / "models.yaml"
-        path.write_text(FILE.replace("URL", site.url), encoding="utf-8")
+        path.write_text(FILE.replace("URL", site.url).replace("SOON", SOON), encoding="utf-8")
         monkeypatch.setenv("ORCHESTRATOR_MODELS_FILE", str(path))
         monkeypatch.setenv("HOUSE_KEY", KEY)
         yield site
@@ -72,6 +79,7 @@ def test_every_model_is_listed_with_what_is_known_of_it(capsys: pytest.CaptureFi
         "price": {"input": 1.0, "output": 2.5, "since": "2026-01-01", "rises": False, "source": "registry"},
         "ready": True,
         "retired": False,
+        "retires": None,
     }
     assert found["in-house-old"]["retired"]
     assert found["in-house-old"]["price"] is None
@@ -87,6 +95,8 @@ def test_people_see_one_line_for_each(capsys: pytest.CaptureFixture[str], house:
 
     assert shown["in-house"] == ["house", "8192", "1024", "stream json tools", "1", "2.5", "2026-01-01", "yes", ""]
     assert shown["in-house-old"] == ["house", "?", "?", "stream", "?", "?", "", "yes", "retired"]
+    assert shown["in-house-leaving"][-1] == "until 2999-01-01"
+    assert shown["in-house-left"][-1] == "retired"
     assert shown["gpt-5.4"][4].endswith("+"), "long questions cost more"
     assert house.seen == []
 
@@ -94,9 +104,23 @@ def test_people_see_one_line_for_each(capsys: pytest.CaptureFixture[str], house:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--filter", "house"), {"in-house", "in-house-old", "in-house-vectors"}),
+        (
+            ("--filter", "house"),
+            {"in-house", "in-house-old", "in-house-leaving", "in-house-soon", "in-house-left", "in-house-vectors"},
+        ),
         (("-f", "HOUSE", "-f", "json"), {"in-house"}),
-        (("--ready",), {"in-house", "in-house-old", "in-house-vectors", "simulated"}),
+        (
+            ("--ready",),
+            {
+                "in-house",
+                "in-house-old",
+                "in-house-leaving",
+                "in-house-soon",
+                "in-house-left",
+                "in-house-vectors",
+                "simulated",
+            },
+        ),
         (("--filter", "nothing-of-the-kind"), set[str]()),
     ],
 )
@@ -168,6 +192,24 @@ def test_a_model_without_a_price_is_asked_all_the_same(capsys: pytest.CaptureFix
     assert len(house.seen) == 1
 
 
+def test_a_model_that_is_served_no_more_from_a_day_on_is_noted(capsys: pytest.CaptureFixture[str], house: Web) -> None:
+    assert call(("models", "--filter", "in-house-")) == 0
+    assert capsys.readouterr().err == (
+        f"note: in-house-soon retires on {SOON}: from then on its provider serves it no more\n"
+    )
+
+    found = listed(capsys)
+    days = {name: (found[name]["retired"], found[name]["retires"]) for name in found if "in-house-" in name}
+    assert days == {
+        "in-house-old": (True, None),
+        "in-house-leaving": (False, "2999-01-01"),
+        "in-house-soon": (False, SOON),
+        "in-house-left": (True, "2020-01-01"),
+        "in-house-vectors": (False, None),
+    }
+    assert house.seen == []
+
+
 def test_without_a_name_the_first_that_is_ready_is_asked(capsys: pytest.CaptureFixture[str], house: Web) -> None:
     assert call(("models", "test", "--json")) == 0
 
@@ -182,6 +224,7 @@ def test_without_any_provider_the_simulated_one_answers_and_says_so(capsys: pyte
     assert call(("models", "test", "gpt-4o")) == 0
     captured = capsys.readouterr()
     assert "[simulated]" in captured.out
+    assert captured.out.endswith(" out, simulated, costs nothing\n")
     assert captured.err == (
         "note: no model provider is configured, so the simulated one answered: docs/models.md says how to set one\n"
     )
@@ -245,3 +288,18 @@ def test_a_wrong_file_of_models_is_one_clear_error(
 
     assert call(("models",)) == 2
     assert capsys.readouterr().err.startswith("error SETTINGS_INVALID: models.x.provider of the models in models.yaml")
+
+
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [
+        ({"calls": 2, "simulated": 2}, "2 model calls, 0 tokens in, 0 out, simulated, costs nothing"),
+        ({"calls": 2, "simulated": 1}, "2 model calls, 0 tokens in, 0 out, cost not known"),
+        ({"calls": 2, "simulated": 1, "cost_usd": 0.5}, "2 model calls, 0 tokens in, 0 out, $0.500000"),
+        ({}, "no model calls"),
+    ],
+)
+def test_what_a_run_took_says_whether_any_model_was_asked(used: dict[str, Any], said: str) -> None:
+    usage = Usage().plus(Usage(**used))
+
+    assert usage_line(usage, usage.cost_usd) == said

@@ -4,12 +4,70 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.output import clean, data
+
 ROOT = Path(__file__).parents[2]
 HELLO = "name: hello\nnodes:\n  - {id: a, type: Format, config: {template: hi}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b]0;title\x07", "?[2J?]0;title?"),
+        ("\x9b31m \x7f \x00 \r\n\t", "?31m ? ? ?\n\t"),
+        ("pay \u202e001\u202c \u2066x\u2069 \u200b\u2060\ufeff\xad.", "pay ?001? ?x? ????."),
+        ("hidden \U000e0041\U000e0042 line\u2028line\u2029", "hidden ?? line?line?"),
+        # What people write.
+        ("שלום, \u200fع\u0627لم", "שלום, \u200fع\u0627لم"),
+        (
+            "👩\u200d👩\u200d👧 می\u200cخو\u0627\u0647م क्\u200dष e\u0301 ❤\ufe0f 日本語",
+            "👩\u200d👩\u200d👧 می\u200cخو\u0627\u0647م क्\u200dष e\u0301 ❤\ufe0f 日本語",
+        ),
+        (
+            "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+            "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        ),
+    ],
+)
+def test_text_neither_drives_the_terminal_nor_looks_like_other_text(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+def test_nothing_that_reorders_or_hides_gets_through_apart_from_what_scripts_need() -> None:
+    every = [
+        chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp"}
+    ]
+    through = {character for character in every if clean(character) == character}
+
+    # Marks of direction and joiners; signs that are printed before numbers and names.
+    kept = {"\t", "\n", "\u200c", "\u200d", "\u200e", "\u200f", "\u061c", "\u06dd", "\u070f", "\u08e2"}
+    assert kept <= through
+    assert {unicodedata.name(character).split()[0] for character in through - kept} <= {"ARABIC", "KAITHI", "EGYPTIAN"}
+
+
+def test_however_a_text_is_cut_into_pieces_nothing_of_it_drives_the_terminal() -> None:
+    text = "a\x1b[31;1mred\x1b]8;;http://x\x1b\\\u202elink\u202c\x9b0m\r\ne\u0301 👩\u200d👧"
+
+    for cut in range(len(text) + 1):
+        for end in range(cut, len(text) + 1):
+            assert clean(text[:cut]) + clean(text[cut:end]) + clean(text[end:]) == clean(text)
+    assert "\x1b" not in clean(text)
+
+
+def test_json_says_the_same_in_characters_that_a_terminal_only_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"text": "a\x9b31m\x7f\u202e\U000e0041\u2028 é 🦊 שלום \x1b"}
+
+    for compact in (True, False):
+        data(value, compact=compact)
+        shown = capsys.readouterr().out
+        assert json.loads(shown) == value
+        assert "é 🦊 שלום" in shown
+        assert clean(shown) == shown
 
 
 def shell(redirected: str) -> tuple[int, str]:

@@ -79,13 +79,43 @@ def test_a_text_that_does_not_end_well_says_why(reason: str) -> None:
 def test_what_nobody_has_ended_ends_with_the_run() -> None:
     page = Page()
     page.tell(delta("Once"), delta("x", node="b"))
-    page.aloud.end()
+    page.aloud.end("")
 
     assert page.shown == "[a:]Once\n[(a ended: unfinished)][b:]x\n[(b ended: unfinished)]"
 
 
+def test_what_a_child_run_has_not_ended_ends_with_it_and_nobody_elses_does() -> None:
+    page = Page()
+    page.aloud.tell(delta("Once"), "own")
+    page.aloud.tell(delta("Zwei", node="sub.a"), "childs")
+    page.aloud.end("childs")
+    assert page.shown == "[a:]Once"
+
+    page.aloud.tell(delta(" upon", 4), "own")
+    page.aloud.end("own")
+    assert page.shown == "[a:]Once upon\n[(a ended: unfinished)][sub.a:]Zwei\n[(sub.a ended: unfinished)]"
+
+
 def test_what_is_no_longer_kept_is_said() -> None:
     assert Page().tell(Lost(id=4), delta("me", 2)) == "[(what was written before is no longer kept)][a:]me"
+
+
+def test_after_a_gap_in_the_middle_all_that_is_left_is_told() -> None:
+    page = Page()
+    page.tell(delta("Once upon a time "), Lost(id=7), delta("war", 40), delta(" ein", 43))
+
+    assert page.tell(end()) == "[a:]Once upon a time [(what was written before is no longer kept)]war ein\n"
+
+
+def test_a_text_that_begins_again_unheard_is_told_from_its_beginning() -> None:
+    page = Page()
+    page.tell(delta("Twice upon"), Lost(id=7), delta("Once", generation=2), end(generation=2), delta("x", node="b"))
+
+    assert page.tell(Lost(id=9), delta("O", generation=3), end("b"), end(generation=3)) == (
+        "[a:]Twice upon[(what was written before is no longer kept)]\n"
+        "[(a begins again: what it has said counts for nothing)][a:]Once\n[b:]x"
+        "[(what was written before is no longer kept)][(a begins again: what it has said counts for nothing)]\n[a:]O\n"
+    )
 
 
 def test_of_one_text_the_last_lines_are_shown_and_of_several_less() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.asking import Breakers
 from activities.blobs import FolderBlobs
+from activities.lazily import Lazily
 from activities.providers.base import ChatReply, ChatRequest
 from activities.spending import Purse
 from activities.table import Dependencies, all_activities
@@ -445,7 +447,8 @@ async def test_the_ledger_books_no_more_than_the_most(
     summarised = config.get("truncate") == {"strategy": "summarise"}
     found = estimate(plan, {"name": name} if tightly or summarised else {})
     storage = f"sqlite:///{tmp_path / 'storage.db'}"
-    purse, environment = Purse(storage), ActivityEnvironment()
+    ledger = Lazily(partial(open_storage, storage))
+    purse, environment = Purse(ledger), ActivityEnvironment()
     visit = NodeCall(
         node="ask",
         type="ModelInvoke",
@@ -467,7 +470,7 @@ async def test_the_ledger_books_no_more_than_the_most(
             environment.info = replace(environment.info, attempt=attempt)
             with suppress(ApplicationError):
                 await environment.run(named["ModelInvoke"], visit)
-    await purse.close()
+    await ledger.close()
 
     async with open_storage(storage) as opened:
         booked = (await Ledger(opened).standing("run:p")).spent

@@ -18,9 +18,10 @@ from activities import extensions
 from activities.asking import Desk
 from activities.blobs import FolderBlobs
 from activities.caching import Cache
-from activities.extending import ExtensionContext
+from activities.extending import ChatReply, ChatRequest, EmbedReply, EmbedRequest, ExtensionContext, Turn
 from activities.extensions import extension_activities, extension_providers, extension_settings, not_installed
 from activities.model_invoke import handler
+from activities.providers.opening import provider_for
 from activities.providers.simulated import Simulated
 from activities.secrets import NamedSecrets
 from activities.spending import Purse
@@ -33,7 +34,9 @@ from orchestrator.node_types.base import NodeType
 from orchestrator.node_types.installed import NodeTypes
 from orchestrator.node_types.model_invoke import ModelInvokeConfig
 from orchestrator.safety import Guard
+from orchestrator.settings import Settings
 from tests.unit.loopback import call
+from worker import open_dependencies
 
 GOOD = """
     from activities.extending import ChatReply
@@ -254,13 +257,56 @@ async def test_a_provider_answers_for_the_models_with_its_name(install: Install,
     models.provider_names.cache_clear()
     try:
         desk = Desk({"simulated": Simulated(), **extension_providers(context)}, Purse())
-        handle = handler(desk, Guard(safety.BUILT_IN, {}, {}), Cache(context.blobs))
+        handle = handler(desk, Guard(safety.BUILT_IN, {}, {}), Cache())
         config = ModelInvokeConfig(model="parrot/grey", prompt="Hello")
         output = await ActivityEnvironment().run(handle, config, call("ModelInvoke", {}))
     finally:
         models.provider_names.cache_clear()
 
     assert (output.output["text"], output.output["model"], output.output["provider"]) == ("Hello", "grey", "parrot")
+
+
+WHOLE = """
+    from activities.extending import ChatReply, EmbedReply, EmbedRequest, ModelProvider
+
+    class Owl:
+        name = "owl"
+
+        async def complete(self, request):
+            return ChatReply(text="hoo", model=request.model, finish_reason="stop", input_tokens=3, output_tokens=1)
+
+        async def stream(self, request):
+            yield "ho"
+            yield "o"
+            yield await self.complete(request)
+
+        async def embed(self, request: EmbedRequest) -> EmbedReply:
+            vectors = tuple((float(len(text)),) for text in request.texts)
+            return EmbedReply(vectors=vectors, model=request.model, input_tokens=7)
+
+    def owl(context) -> ModelProvider:
+        return Owl()
+"""
+
+
+async def test_a_package_brings_a_provider_that_a_worker_finds_streams_from_and_asks_for_vectors(
+    install: Install, worker_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install({PROVIDERS: {"owl": "owl"}}, package="owls", source=WHOLE)
+    models.provider_names.cache_clear()
+    monkeypatch.setattr(extensions, "NODE_TYPES", NodeTypes(BUILT_IN))
+    try:
+        settings = worker_settings.model_copy(update={"model_rates": {"owl": "100/second", "owl/barn": "100/second"}})
+        async with open_dependencies(settings) as dependencies:
+            provider = provider_for(dependencies.chat, find_model("owl/barn"))
+            written = [part async for part in provider.stream(ChatRequest(model="barn", turns=(Turn("user", "Hi"),)))]
+            vectors = await provider.embed(EmbedRequest(model="barn", texts=("a", "bcd")))
+    finally:
+        models.provider_names.cache_clear()
+
+    reply = ChatReply(text="hoo", model="barn", finish_reason="stop", input_tokens=3, output_tokens=1)
+    assert written == ["ho", "o", reply]
+    assert vectors == EmbedReply(vectors=((1.0,), (3.0,)), model="barn", input_tokens=7)
 
 
 def test_a_model_of_a_provider_that_is_not_installed_is_unknown() -> None:

@@ -36,7 +36,7 @@ async def test_a_simulated_model_answers_and_says_that_it_is_one() -> None:
         "cached": False,
     }
     assert output.usage is not None
-    assert (output.usage.calls, output.usage.cost_usd) == (1, None)
+    assert (output.usage.calls, output.usage.simulated, output.usage.cost_usd) == (1, 1, None)
 
 
 async def test_without_a_configured_provider_the_simulated_one_says_that_it_answered() -> None:

@@ -1,5 +1,6 @@
 """The models we know by name: who serves them, what they cost, and that none is a guess."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from orchestrator.models import (
     known_models,
 )
 from orchestrator.models import known_window as window_of
+from orchestrator.models.retiring import retirement
 
 FILE = Path(__file__).parents[2] / "orchestrator/models/registry.yaml"
 MODELS = known_models()
@@ -101,3 +103,44 @@ def test_an_endpoint_whose_address_is_none_is_refused_with_its_place(address: st
 
     with pytest.raises(SettingsError, match=r"providers\.ours\.base_url of the models in .*: .*it is no address"):
         add_models(path)
+
+
+def test_a_model_counts_as_retired_from_the_day_on_that_is_known_beforehand() -> None:
+    model = MODELS["claude-sonnet-4-5"]
+    day = date(2026, 11, 30)
+
+    assert model.retires == day
+    assert [model.is_retired(day + timedelta(days=days)) for days in (-1, 0, 1)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        (date(2026, 8, 1), None),
+        (date(2026, 11, 29), "retires on 2026-11-30: from then on its provider serves it no more"),
+        (date(2026, 11, 30), "retired on 2026-11-30: its provider serves it no more"),
+    ],
+)
+def test_people_are_told_before_and_after(today: date, said: str | None) -> None:
+    expected = None if said is None else f"claude-sonnet-4-5 {said}"
+
+    assert retirement(MODELS["claude-sonnet-4-5"], today=today) == expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "hint"),
+    [("opnai", "did you mean 'openai'?"), ("vllm", "there are anthropic, bedrock, gemini, openai, ours, simulated")],
+)
+def test_a_model_of_a_provider_that_is_not_there_is_refused_with_its_place(
+    provider: str, hint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "models.yaml"
+    ours = {"kind": "openai", "base_url": "http://llm.internal/v1"}
+    path.write_text(yaml.safe_dump({"providers": {"ours": ours}, "models": {"mine": {"provider": provider}}}))
+
+    with pytest.raises(SettingsError) as caught:
+        add_models(path)
+
+    assert caught.value.message.startswith(f"models.mine.provider of the models in {path}: no provider '{provider}' is")
+    assert caught.value.message.endswith(hint)
+    assert "mine" not in known_models()

@@ -15,6 +15,7 @@ from activities.secrets import SECRET_PREFIX, NamedSecrets
 from orchestrator import models
 from orchestrator.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError, SettingsError
 from orchestrator.models import add_models, find_model
+from orchestrator.node_types import NODE_TYPES
 from orchestrator.settings import Settings, load_settings
 from tests.unit.loopback import Answer, web
 from tests.unit.test_providers import COMPLETION
@@ -198,3 +199,31 @@ async def test_what_a_provider_has_of_its_own_is_used() -> None:
     assert (await whole(_Embedding()).embed(EmbedRequest(model="b", texts=("x",)))).vectors == ((1.0,),)
     simulated = Simulated()
     assert whole(simulated) is simulated
+
+
+@pytest.mark.parametrize("name", ["ModelInvoke", "Embed"])
+def test_a_node_that_asks_models_waits_longer_than_a_provider_may_be_silent(name: str) -> None:
+    assert NODE_TYPES[name].timeout > load_settings().model_timeout
+
+
+async def test_every_provider_reads_no_more_of_an_answer_than_the_setting_says(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret-1")
+    with web() as site:
+        site.answers = [Answer(body={"text": "x" * 100})]
+        settings = load_settings(
+            _env_file=None,
+            models_file=endpoints(file, site.url),
+            openai_base_url=f"{site.url}/v1",
+            anthropic_base_url=site.url,
+            gemini_base_url=site.url,
+            bedrock_region="us-east-1",
+            bedrock_endpoint_url=site.url,
+            model_max_response_bytes=50,
+        )
+        async with providers(settings) as found:
+            for name in ("openai", "anthropic", "gemini", "bedrock", "vllm"):
+                with pytest.raises(ProviderUnavailableError, match=f"{name} answered with more than 50 bytes"):
+                    await found[name].complete(REQUEST)

@@ -2,28 +2,26 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic_core import to_json
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.asking import Desk
-from activities.blobs import FolderBlobs
+from activities.asking import Asking, Desk
 from activities.budgets import Budget, caps_for
 from activities.caching import Cache
+from activities.lazily import Lazily
 from activities.providers.base import ChatReply, ChatRequest, Turn
 from activities.providers.simulated import Simulated
 from activities.spending import Purse
 from orchestrator import errors
-from orchestrator.cli import accounting
 from orchestrator.contracts import Account, NodeCall, NodeOutput, Usage
 from orchestrator.errors import (
     OrchestratorError,
@@ -33,7 +31,6 @@ from orchestrator.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
     RequestError,
-    ServerUnavailableError,
     StreamSupersededError,
 )
 from orchestrator.models import ModelInfo, add_models, dollars, find_model
@@ -51,9 +48,9 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def purse(url: str) -> AsyncGenerator[Purse]:
-    found = Purse(url)
-    yield found
-    await found.close()
+    storage = Lazily(partial(open_storage, url))
+    yield Purse(storage)
+    await storage.close()
 
 
 def take_ledger_away(folder: Path) -> None:
@@ -120,9 +117,8 @@ async def test_what_a_declined_model_may_have_charged_counts_in_the_usage_as_in_
     purse: Purse,
     url: str,
 ) -> None:
-    asking = Desk({"openai": Scripted(ProviderTimeoutError("slow", may_have_charged=charged))}, purse).asking(
-        call("ModelInvoke", {}, account=ACCOUNT)
-    )
+    desk = Desk({"openai": Scripted(ProviderTimeoutError("slow", may_have_charged=charged))}, purse)
+    asking = Asking(desk, call("ModelInvoke", {}, account=ACCOUNT))
     served = await ActivityEnvironment().run(asking.complete, ["gpt-4o", "gpt-4o-mini"], hello)
 
     assert [other.code for other in served.declined] == ["PROVIDER_TIMEOUT"]
@@ -144,7 +140,7 @@ async def test_what_providers_tell_their_models_of_a_schema_is_set_aside_too(pur
         turns = (Turn("user", "Hi"),)
         return ChatRequest(model=model.wire_name, turns=turns, max_tokens=10, schema={"type": "object"})
 
-    asking = Desk({"openai": Preparing()}, purse).asking(call("ModelInvoke", {}, account=ACCOUNT))
+    asking = Asking(Desk({"openai": Preparing()}, purse), call("ModelInvoke", {}, account=ACCOUNT))
     await ActivityEnvironment().run(asking.complete, ["gpt-4o-mini"], request)
 
     async with open_storage(url) as storage:
@@ -154,7 +150,7 @@ async def test_what_providers_tell_their_models_of_a_schema_is_set_aside_too(pur
 
 
 async def test_a_fallback_without_its_key_tells_of_the_models_before_it() -> None:
-    asking = Desk({"openai": Scripted(ProviderUnavailableError("down"))}, Purse()).asking(call("ModelInvoke", {}))
+    asking = Asking(Desk({"openai": Scripted(ProviderUnavailableError("down"))}, Purse()), call("ModelInvoke", {}))
 
     async def ask() -> None:
         with pytest.raises(ProviderAuthError, match="ANTHROPIC_API_KEY") as caught:
@@ -198,10 +194,12 @@ async def test_a_call_that_may_cost_more_than_can_be_counted_is_refused(url: str
 
 
 @pytest.fixture
-async def cache(url: str, tmp_path: Path) -> AsyncGenerator[Cache]:
-    found = Cache(FolderBlobs(tmp_path / "blobs"), url)
+async def cache(url: str) -> AsyncGenerator[Cache]:
+    storage = Lazily(partial(open_storage, url))
+    found = Cache(storage)
     yield found
     await found.close()
+    await storage.close()
 
 
 class Asked:
@@ -230,53 +228,13 @@ async def test_an_answer_that_is_paid_for_and_cannot_be_kept_is_given_all_the_sa
     assert "half" not in caplog.text
 
 
-async def test_where_what_was_kept_is_no_json_the_model_is_asked(cache: Cache, url: str, tmp_path: Path) -> None:
-    blob = await FolderBlobs(tmp_path / "blobs").put(b"{no JSON")
+async def test_where_what_was_kept_is_no_json_the_model_is_asked(cache: Cache, url: str) -> None:
     async with open_storage(url) as storage:
-        await Answers(storage).keep(sha256(to_json(["ModelInvoke", "acme", "q"])).hexdigest(), blob, 60.0)
+        await Answers(storage).keep(sha256(to_json(["ModelInvoke", "acme", "q"])).hexdigest(), b"{no JSON", 60.0)
     ask = Asked("fresh")
 
     assert [(await cache.through(kept_visit(), "q", ask))[1] for _ in (1, 2)] == [False, True]
     assert ask.times == 1
-
-
-class Silent:
-    """A Temporal client whose server knows the run and then says no more, with this status."""
-
-    def __init__(self, status: RPCStatusCode) -> None:
-        self.status = status
-
-    async def list_workflows(self, _query: str) -> AsyncIterator[Any]:
-        yield SimpleNamespace(id="run-1")
-
-    def get_workflow_handle(self, _run: str, **_: Any) -> "Silent":
-        return self
-
-    async def describe(self) -> Any:
-        raise RPCError("no answer", self.status, b"")
-
-
-@pytest.mark.parametrize("status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.NOT_FOUND])
-def test_what_may_be_under_way_is_not_reconciled_where_the_server_does_not_say(
-    status: RPCStatusCode, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def set_aside() -> None:
-        async with open_storage(url) as storage:
-            await Ledger(storage).reserve(KEY, 300, [Cap("run:first")], provider="openai", model="gpt-4o-mini")
-
-    def on_server(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-        return asyncio.run(work(SimpleNamespace(client=Silent(status))))
-
-    asyncio.run(set_aside())
-    monkeypatch.setenv("ORCHESTRATOR_STORAGE_URL", url)
-    monkeypatch.setattr(accounting, "on_server", on_server)
-    if status is RPCStatusCode.NOT_FOUND:
-        assert accounting.reconcile("release", "0.001s", yes=True, as_json=False) == 0
-        assert asyncio.run(standing(url)) == Standing()
-        return
-    with pytest.raises(ServerUnavailableError, match="does not say whether node is under way"):
-        accounting.reconcile("release", "0.001s", yes=True, as_json=False)
-    assert asyncio.run(standing(url)) == Standing(spent=0, reserved=300)
 
 
 async def test_a_summary_asks_for_no_more_than_the_model_can_write(tmp_path: Path) -> None:

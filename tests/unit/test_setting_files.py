@@ -27,6 +27,15 @@ def test_a_wrong_file_of_budgets_is_said_with_the_place(tmp_path: Path, content:
         read_budgets(path)
 
 
+def test_a_soft_limit_over_the_hard_one_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "budgets.yaml"
+    fine = "{per: user, hard_usd: 5, soft_usd: 5}"
+    path.write_text(f"budgets: [{fine}, {{per: tenant, hard_usd: 5, soft_usd: 5.01}}]", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=r"budgets\.1 of the budgets in .*\(5\.01\) is over hard_usd \(5\)"):
+        read_budgets(path)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"the models in .*none\.yaml cannot be read: No such file"):
         read_models(tmp_path / "none.yaml")

@@ -130,3 +130,12 @@ def test_what_can_be_stored_is_as_long_as_what_was_written(text: str) -> None:
 )
 def test_a_reader_is_told_of_every_gap(page: Page, after: int, expected: list[Record]) -> None:
     assert page.told("run", after) == expected
+
+
+def test_after_a_loss_generations_may_be_counted_from_the_first_again() -> None:
+    before = [superseded(1, 1), delta(2, "old", 0, 2), Lost(id=9)]
+
+    assert str(folded(*before, delta(10, "new", 0, 1))[ANSWER]) == "new"
+    assert ANSWER not in dict(folded(*before, superseded(10, 1)))
+    # What was only trimmed goes on as it was, and the dead stay dead.
+    assert str(folded(*before, delta(10, " text", 3, 2), delta(11, "dead", 0, 1))[ANSWER]) == "old text"

@@ -16,7 +16,9 @@ from activities.providers.bedrock import Bedrock
 from activities.providers.gemini import Gemini
 from activities.providers.openai_compatible import OpenAICompatible
 from activities.providers.simulated import Simulated
-from tests.wire.manners import ANTHROPIC, BEDROCK, GEMINI, Mannerly
+from activities.providers.statuses import MOST_BYTES
+from tests.unit.frames import event
+from tests.wire.manners import ANTHROPIC, BEDROCK, GEMINI, Mannerly, Manners
 
 __all__ = ["ADAPTERS", "KEY", "REAL_SETTING", "Adapter", "Asked", "OpenProvider", "Service", "services"]
 
@@ -38,14 +40,27 @@ class OpenProvider(ModelProvider, Protocol):
 class Adapter:
     """How an adapter is opened on a server of this machine.
 
-    ``open`` takes the server's address, without any path, and the seconds of patience; it sends ``KEY``. ``embeds``:
-    its provider has embeddings, by ``embed_model``. ``temperature``: its interface knows one.
+    ``bare`` takes the server's address, without any path, the seconds of patience, and the most bytes of an answer; it
+    sends ``KEY``. ``address``: the setting that has the address in earnest. ``manners``: what its service does in
+    another way than the wire server. ``embeds``: its provider has embeddings, by ``embed_model``. ``temperature``: its
+    interface knows one. ``endless``: how streams of its ``kind`` can go on for ever: how they begin, and what comes
+    again and again.
     """
 
-    open: Callable[[str, float], OpenProvider]
+    bare: Callable[[str, float, int], OpenProvider]
+    address: str
+    endless: Mapping[str, tuple[bytes, bytes]]
+    manners: Manners | None = None
+    kind: str = "text/event-stream"
     embeds: bool = True
     embed_model: str = "an-embedding-model"
     temperature: bool = True
+
+    def open(self, url: str, patience: float) -> OpenProvider:
+        """It, on the wire server or a way to it, with the manners of its service."""
+        if self.manners is None:
+            return self.bare(url, patience, MOST_BYTES)
+        return Mannerly(self.manners, url, lambda ours: self.bare(ours, patience, MOST_BYTES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,28 +87,61 @@ def _session() -> Any:
     return cast("Any", boto3).Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key=KEY)
 
 
+_LINE = {"a line": (b"data: ", b"on and on ")}
+_ON_AND_ON = (
+    b"event: content_block_delta\n"
+    b'data: {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "on and on "}}\n\n'
+)
+_COMMENTS = {"comments": (b"", b": still thinking\n\n")}
+
 ADAPTERS: Mapping[str, Adapter] = {
     "openai": Adapter(
-        open=lambda url, timeout: OpenAICompatible(api_key=KEY, base_url=f"{url}/v1", timeout=timeout),
+        address="OPENAI_BASE_URL",
+        bare=lambda url, timeout, most: OpenAICompatible(
+            api_key=KEY, base_url=f"{url}/v1", timeout=timeout, most_bytes=most
+        ),
+        endless={
+            **_LINE,
+            **_COMMENTS,
+            "words": (b"", b'data: {"choices": [{"delta": {"content": "on and on "}}]}\n\n'),
+        },
     ),
     "anthropic": Adapter(
-        open=lambda url, timeout: Mannerly(
-            ANTHROPIC, url, lambda ours: AnthropicMessages(api_key=KEY, base_url=ours, timeout=timeout)
-        ),
+        address="ANTHROPIC_BASE_URL",
+        bare=lambda url, timeout, most: AnthropicMessages(api_key=KEY, base_url=url, timeout=timeout, most_bytes=most),
+        manners=ANTHROPIC,
+        endless={
+            **_LINE,
+            **_COMMENTS,
+            "words": (
+                b"",
+                _ON_AND_ON,
+            ),
+        },
         embeds=False,
         temperature=False,
     ),
     "gemini": Adapter(
-        open=lambda url, timeout: Mannerly(
-            GEMINI, url, lambda ours: Gemini(api_key=KEY, base_url=ours, timeout=timeout)
-        ),
+        address="GEMINI_BASE_URL",
+        bare=lambda url, timeout, most: Gemini(api_key=KEY, base_url=url, timeout=timeout, most_bytes=most),
+        manners=GEMINI,
+        endless={
+            **_LINE,
+            **_COMMENTS,
+            "words": (b"", b'data: {"candidates": [{"content": {"parts": [{"text": "on and on "}]}}]}\r\n\r\n'),
+        },
     ),
     "bedrock": Adapter(
-        open=lambda url, timeout: Mannerly(
-            BEDROCK,
-            url,
-            lambda ours: Bedrock(region="us-east-1", endpoint_url=ours, timeout=timeout, session=_session()),
+        address="ORCHESTRATOR_BEDROCK_ENDPOINT_URL",
+        bare=lambda url, timeout, most: Bedrock(
+            region="us-east-1", endpoint_url=url, timeout=timeout, session=_session(), most_bytes=most
         ),
+        manners=BEDROCK,
+        # A frame says how long it is, and AWS's client takes none of more than 24 MB.
+        endless={
+            "words": (b"", event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "on and on "}})),
+        },
+        kind="application/vnd.amazon.eventstream",
         embed_model="amazon.titan-embed-text-v2:0",
     ),
 }

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-__all__ = ["Line", "between", "saying"]
+__all__ = ["Line", "between", "pouring", "saying"]
 
 _CHUNK = 65_536
 
@@ -15,10 +15,14 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, No
 
 @dataclass
 class Line:
-    """The way through: its address, how many bytes of answers have passed, and whether the provider hung up."""
+    """The way through: its address, how many bytes of answers have passed, and whether the provider hung up.
+
+    ``asked``: how many requests came to ``saying``.
+    """
 
     url: str
     passed: int = 0
+    asked: int = 0
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -74,11 +78,32 @@ async def saying(answer: bytes, *, hold: bool = False) -> AsyncGenerator[Line]:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Whoever asks sends all of it before they listen.
         await reader.read(_CHUNK)
+        line.asked += 1
         writer.write(answer)
         await writer.drain()
         while hold and await reader.read(_CHUNK):
             continue
         line.hung_up.set()
+
+    async with _served(talk) as served:
+        line = Line(served)
+        yield line
+
+
+@asynccontextmanager
+async def pouring(head: bytes, piece: bytes) -> AsyncGenerator[Line]:
+    """A server that answers every request with ``head``, and ``piece`` again and again until the other hangs up."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(_CHUNK)
+        writer.write(head)
+        try:
+            while True:
+                writer.write(piece)
+                await writer.drain()
+                line.passed += len(piece)
+        finally:
+            line.hung_up.set()
 
     async with _served(talk) as served:
         line = Line(served)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from activities.providers.base import ChatReply, ChatRequest, EmbedRequest, Turn
+from activities.providers.statuses import MOST_BYTES
 from orchestrator.errors import (
     ContentFilteredError,
     ContextTooLongError,
@@ -82,6 +83,29 @@ async def test_a_refusal_is_told_in_our_words_and_without_the_key(
     assert not caught.value.may_have_charged
     assert KEY not in shown(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("answer", "error_class", "words"),
+    [
+        (b"500 Oh", ProviderUnavailableError, "answered 500"),
+        (b"429 Slow", ProviderRateLimitedError, "answered 429"),
+        (b"302 Found\r\nLocation: /elsewhere", ProviderRejectedError, "redirects are not followed"),
+    ],
+    ids=["500", "429", "302"],
+)
+async def test_no_client_asks_again_by_itself(
+    adapter: Adapter, answer: bytes, error_class: type[ProviderError], words: str
+) -> None:
+    head = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % answer
+    async with saying(head) as line:
+        provider = adapter.bare(line.url, LONG_S, MOST_BYTES)
+        for asking in (provider.complete(ask("Hi")), read(provider, ask("Hi"))):
+            with pytest.raises(ProviderError, match=words) as caught:
+                await asking
+            assert type(caught.value) is error_class
+        await provider.close()
+    assert line.asked == 2
 
 
 async def test_the_answer_of_a_model_that_was_cut_off_says_so(on_wire: OpenProvider) -> None:
@@ -205,7 +229,9 @@ async def test_a_provider_that_is_away_has_charged_nothing(adapter: Adapter) -> 
         gone = line.url
     async with opened(adapter, gone) as provider:
         for asking in (provider.complete(ask("Hi")), read(provider, ask("Hi"))):
-            with pytest.raises(ProviderUnavailableError, match="cannot be reached: check") as caught:
+            with pytest.raises(
+                ProviderUnavailableError, match=f"cannot be reached: check .*{adapter.address}"
+            ) as caught:
                 await asking
             assert not caught.value.may_have_charged
 

@@ -1,18 +1,23 @@
 """Check of the folder of definitions: how many there are, and which are not valid."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from orchestrator.cli.doctor.checking import Check, Finding, fail, in_thread, ok, warn
 from orchestrator.compiler import compile_definition
 from orchestrator.definition.library import Library
-from orchestrator.errors import OrchestratorError
-from orchestrator.models import add_models
+from orchestrator.errors import OrchestratorError, RequestError
+from orchestrator.graph.plan import Plan
+from orchestrator.models import add_models, find_model
+from orchestrator.models.retiring import retirement
 from orchestrator.settings import Settings
 
 __all__ = ["checks"]
 
 _MOST_SHOWN = 5
+_ASKING = frozenset({"ModelInvoke", "Embed"})
 
 
 def checks(settings: Settings) -> dict[str, Check]:
@@ -31,14 +36,35 @@ def _definitions(settings: Settings) -> Sequence[Finding]:
     if not entries:
         return [warn("definitions", f"none in {folder}", "`orchestrator new hello` writes one.")]
     invalid: list[str] = []
+    leaving: dict[str, None] = {}
     for entry in entries:
         try:
-            compile_definition(library.load(entry.name, entry.version), library.find)
+            plan = compile_definition(library.load(entry.name, entry.version), library.find)
         except OrchestratorError:
             invalid.append(entry.file.name)
+        else:
+            leaving |= dict.fromkeys(f"{entry.file.name}: {said}" for said in _leaving(plan))
     if invalid:
         more = f" and {len(invalid) - _MOST_SHOWN} more" if len(invalid) > _MOST_SHOWN else ""
         says = f"{len(invalid)} of {len(entries)} in {folder} are not valid: {', '.join(invalid[:_MOST_SHOWN])}{more}"
         shown = " ".join(str(settings.definitions_dir / name) for name in invalid[:_MOST_SHOWN])
         return [fail("definitions", says, f"`orchestrator validate {shown}` says what is wrong.")]
-    return [ok("definitions", f"{len(entries)} in {folder}, all valid")]
+    valid = ok("definitions", f"{len(entries)} in {folder}, all valid")
+    return [valid, *(warn("models", said, "Name another model there: `orchestrator models`.") for said in leaving)]
+
+
+def _leaving(plan: Plan) -> Iterator[str]:
+    """What is said of the models of a plan that are served no more, or not for long."""
+    for name in dict.fromkeys(_models(plan)):
+        # A name that is told only when a run starts is no model.
+        with suppress(RequestError):
+            if said := retirement(find_model(name)):
+                yield said
+
+
+def _models(plan: Plan) -> Iterator[str]:
+    for part in (plan, *plan.bodies.values()):
+        for node in part.nodes:
+            config: Any = node.config.value
+            if node.type in _ASKING:
+                yield from (config["model"], *config.get("fallback", ()))

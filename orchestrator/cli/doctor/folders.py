@@ -1,4 +1,4 @@
-"""Checks of folders and keys: blobs, files that nodes write, secrets, encryption."""
+"""Checks of folders and keys: blobs, the archive, files that nodes write, secrets, encryption."""
 
 import os
 import stat
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from activities.archive import Folder, place_of
 from activities.blobs import blob_store
+from orchestrator.blob_place import shown_place
 from orchestrator.cli.doctor.checking import Check, Finding, fail, in_thread, ok, warn
 from orchestrator.errors import OrchestratorError, SettingsError
 from orchestrator.settings import Settings, variable_name
@@ -16,6 +18,7 @@ __all__ = ["checks"]
 
 _SECRETS = (("secrets", "secrets_dir"), ("database addresses", "databases_dir"))
 _MOST_SHOWN = 5
+_MEND_BUCKET = "Check the bucket, the address of its service, and what the credentials of this process may do there."
 
 
 def checks(settings: Settings) -> dict[str, Check]:
@@ -26,6 +29,8 @@ def checks(settings: Settings) -> dict[str, Check]:
     else:
         writable = partial(_writable, "blob folder", settings.blob_dir, "blob_dir", made=True)
         found = {"blob folder": partial(in_thread, writable), **found}
+    if settings.archive is not None:
+        found["archive"] = partial(in_thread, partial(_archive, settings, settings.archive))
     for name, field in _SECRETS:
         folder: Path | None = getattr(settings, field)
         if folder is not None:
@@ -43,9 +48,21 @@ async def _bucket(settings: Settings) -> Sequence[Finding]:
         store = blob_store(settings)
         await store.get(await store.put(b'"written by doctor"'))
     except OrchestratorError as error:
-        mend = "Check the bucket, the address of its service, and what the credentials of this process may do there."
-        return [fail(check, error.message, mend)]
-    return [ok(check, f"{settings.blob_dir} can be written and read")]
+        return [fail(check, error.message, _MEND_BUCKET)]
+    return [ok(check, f"{shown_place(settings.blob_dir)} can be written and read")]
+
+
+def _archive(settings: Settings, where: Path) -> Sequence[Finding]:
+    """Whether documents can be kept in the archive; a bucket need not let us read them."""
+    place = place_of(settings)
+    if isinstance(place, Folder) or place is None:
+        return _writable("archive", where, "archive", made=True)
+    try:
+        place.put("written-by-doctor.json", b"{}")
+    except OrchestratorError as error:
+        return [fail("archive", error.message, _MEND_BUCKET)]
+    key = "" if settings.archive_kms_key is None else f", with the key {settings.archive_kms_key}"
+    return [ok("archive", f"{shown_place(where)} can be written{key}")]
 
 
 def _writable(check: str, folder: Path, field: str, *, made: bool) -> Sequence[Finding]:
