@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -19,6 +19,7 @@ from activities.sealed_answers import Seal
 from orchestrator.contracts import NodeCall, NodeOutput
 from orchestrator.encryption import Keys
 from orchestrator.errors import OrchestratorError
+from orchestrator.stopping import stop
 from storage import Answers, Storage
 
 __all__ = ["Cache"]
@@ -64,7 +65,8 @@ class Cache:
         if call.cache is None or storage is None or name is None:
             return await ask(), False
         if self._trimming is None:
-            self._trimming = asyncio.create_task(self._trim_always(storage))
+            # It outlives the node that happens to be the first.
+            self._trimming = asyncio.create_task(self._trim_always(storage), context=Context())
         found = await self._found(storage, name)
         looked_up(call.type, "miss" if found is None else "hit")
         if found is not None:
@@ -76,10 +78,7 @@ class Cache:
 
     async def close(self) -> None:
         """Trims no more; to be called before the storage is closed."""
-        if self._trimming is not None:
-            self._trimming.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._trimming
+        await stop(self._trimming)
 
     def _name_of(self, call: NodeCall, question: Any) -> str | None:
         tenant = None if call.account is None else call.account.tenant

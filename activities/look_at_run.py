@@ -7,6 +7,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.runtime import heartbeat
 from orchestrator.contracts import LOOK_AT_RUN_ACTIVITY, LookAtRunCall
 from orchestrator.errors import NodeError
 
@@ -32,9 +33,10 @@ class LookAtRun:
         """
         handle = self._client.get_workflow_handle(call.run, result_type=dict[str, Any])
         try:
-            if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
-                return None
-            return await handle.result()
+            async with heartbeat():
+                if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
+                    return None
+                return await handle.result()
         except WorkflowFailureError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError):

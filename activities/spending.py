@@ -73,7 +73,8 @@ class Purse:
     ) -> AsyncGenerator[Bill]:
         """Set the worst case of a call aside, have it made in the block, and book what its bill says.
 
-        Where the block fails, what was set aside is given back, or booked if the provider may have charged.
+        Where the block fails or is cancelled before the bill is filled in, what was set aside is given back, or booked
+        if the provider may have charged.
 
         Args:
             model: Who is asked.
@@ -105,15 +106,16 @@ class Purse:
         bill = Bill(over_soft=reservation.over_soft)
         try:
             yield bill
-        except ProviderError as error:
-            if error.may_have_charged:
+        except BaseException as error:
+            if _says_what_it_took(bill):  # whatever happened after the answer
+                ending = ledger.settle(key, _booking(bill, cost, amount))
+            elif isinstance(error, ProviderError) and not error.may_have_charged:
+                ending = ledger.release(key)
+            else:
+                # Also where it was cancelled, or the fault is ours: the provider may have done its work.
                 bill.cost_usd = float(dollars(amount))
-            await _ended(model, ledger.book(key) if error.may_have_charged else ledger.release(key))
-            raise
-        except BaseException:
-            # Cancelled, or a fault of ours: the provider may have done its work.
-            bill.cost_usd = float(dollars(amount))
-            await _ended(model, ledger.book(key))
+                ending = ledger.book(key)
+            await _ended(model, ending)
             raise
         await _ended(model, ledger.settle(key, _booking(bill, cost, amount)))
 
@@ -227,6 +229,10 @@ def _most_output(model: ModelInfo, asked: int | None, caps: Sequence[Cap]) -> in
             details={"model": model.name},
         )
     return most or 0
+
+
+def _says_what_it_took(bill: Bill) -> bool:
+    return bill.input_tokens is not None and bill.output_tokens is not None
 
 
 def _booking(bill: Bill, cost: Cost, reserved: int) -> Booking:

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextvars import Context
 from typing import Any
 
 from temporalio import activity
@@ -193,7 +194,8 @@ class Streams:
         self._sinks[sink] = None
         self._something.set()
         if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush_always())
+            # It outlives the node that happens to be the first.
+            self._flushing = asyncio.create_task(self._flush_always(), context=Context())
         try:
             yield sink
         except BaseException:

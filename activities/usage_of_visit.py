@@ -2,7 +2,7 @@
 
 from temporalio import activity
 
-from activities.runtime import translated
+from activities.runtime import heartbeat, translated
 from activities.spending import Purse
 from orchestrator.contracts import USAGE_ACTIVITY, NodeCall, Taken, Usage
 from orchestrator.errors import OrchestratorError
@@ -34,7 +34,8 @@ class UsageOfVisit:
             ApplicationError: The ledger is away.
         """
         try:
-            attempts = await self._purse.earlier(call, _ALL)
+            async with heartbeat():
+                attempts = await self._purse.earlier(call, _ALL)
         except OrchestratorError as error:
             raise translated(error, call.retry) from None
         usage = Usage()

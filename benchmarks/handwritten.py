@@ -47,7 +47,7 @@ async def _work(node: str, config: dict[str, Any], reads: dict[str, Any], visit:
         "ModelInvoke",
         _call(node, visit, "ModelInvoke", config, reads),
         result_type=NodeOutput,
-        start_to_close_timeout=timedelta(seconds=120),
+        start_to_close_timeout=timedelta(seconds=900),
         heartbeat_timeout=timedelta(seconds=30),
         retry_policy=_RETRY,
     )

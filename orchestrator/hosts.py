@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final, cast
 
+from orchestrator.json_names import RepeatedNameError, unrepeated
+
 __all__ = ["PRIVATE", "Hosts", "host_entry", "hosts_by_secret", "listed"]
 
 _UNIQUE_LOCAL: Final = IPv6Network("fc00::/7").address_exclude(IPv6Network("fd00:ec2::/32"))
@@ -84,7 +86,7 @@ def listed(value: Any) -> Any:
     if value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError('begins like a JSON list, and is none; write ["a", "b"], or a,b') from None
     return [part.strip() for part in value.split(",") if part.strip()]
 
@@ -93,12 +95,14 @@ def hosts_by_secret(value: Any) -> Any:
     """The map from secrets to hosts that stands in a variable as JSON.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: It is no JSON object, or names a secret twice.
     """
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except ValueError:
+            value = json.loads(value, object_pairs_hook=unrepeated)
+        except RepeatedNameError:
+            raise
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, Mapping):
         raise ValueError('has to be a JSON object of lists of hosts, such as {"crm_token": ["api.example.com"]}')  # noqa: TRY004 - pydantic reads ValueError

@@ -29,8 +29,15 @@ def read_setting_file(path: Path, form: type[Content], what: str) -> Content:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SettingsError(f"the {what} in {path} cannot be read: {reason}") from None
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise SettingsError(f"the {what} in {path} are nested too deeply to be read") from None
+    # Of a value of its own, such as a date that there is none of, the reader raises a ValueError.
+    except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"the {what} in {path} are not YAML: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(found, dict):
+        has = "is empty" if found is None else "holds no names with their values"
+        names = " or ".join(f"`{name}:`" for name in form.model_fields)
+        raise SettingsError(f"the {what} in {path}: the file {has}; it has to hold {names}")
     try:
         return form.model_validate(found)
     except ValidationError as error:

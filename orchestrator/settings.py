@@ -15,6 +15,7 @@ from orchestrator.blob_place import no_other_scheme
 from orchestrator.contracts import TASK_QUEUE
 from orchestrator.errors import SettingsError
 from orchestrator.hosts import host_entry, hosts_by_secret, listed
+from orchestrator.json_names import RepeatedNameError, unrepeated
 from orchestrator.safety import Actions, actions_listed
 from orchestrator.secret_files import SecretFiles, secret_fields
 from orchestrator.secret_name import SecretName
@@ -51,8 +52,10 @@ def _rates(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value or "{}")
-    except ValueError:
+        return json.loads(value or "{}", object_pairs_hook=unrepeated)
+    except RepeatedNameError:
+        raise
+    except (ValueError, RecursionError):
         raise ValueError('it must be JSON, such as {"openai": "500/minute"}') from None
 
 

@@ -2,11 +2,12 @@
 
 from storage.accounts import Accounts, Entry, Scope
 from storage.answers import Answers
-from storage.engine import Storage, migrated_to, open_storage, usable
+from storage.engine import DOWNGRADES, Storage, downgrade, migrated_to, open_storage, usable
 from storage.ledger import Booking, Cap, EntryKey, Ledger, OpenEntry, Reservation, Standing
 from storage.pruning import Pruned, prune
 
 __all__ = [
+    "DOWNGRADES",
     "Accounts",
     "Answers",
     "Booking",
@@ -20,6 +21,7 @@ __all__ = [
     "Scope",
     "Standing",
     "Storage",
+    "downgrade",
     "migrated_to",
     "open_storage",
     "prune",

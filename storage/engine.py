@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from orchestrator.errors import SettingsError, StorageUnavailableError
 from orchestrator.storage_address import DRIVERS, storage_address, writable
 
-__all__ = ["Storage", "migrated_to", "open_storage", "usable"]
+__all__ = ["DOWNGRADES", "Storage", "downgrade", "migrated_to", "open_storage", "usable"]
+
+DOWNGRADES: Final[Mapping[str, str]] = {"0003": "the answers that nodes with `cache` have kept"}
+"""How far back ``downgrade`` goes, and what is lost with each step; further back, money would be."""
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 0x6F72_6368_6573_7472
@@ -88,8 +91,8 @@ async def open_storage(url: str, *, pool: int = 10) -> AsyncGenerator[Storage]:
         pool: Connections kept open at most.
 
     Raises:
-        SettingsError: ``url`` cannot be used, or the database was migrated by a newer release.
-        StorageUnavailableError: It cannot be reached.
+        SettingsError: ``url`` cannot be used.
+        StorageUnavailableError: It cannot be reached, or was migrated by a newer release.
     """
     engine = _engine(url, pool)
     try:
@@ -118,16 +121,32 @@ async def migrated_to(url: str) -> tuple[str | None, str]:
     return now, ScriptDirectory(str(_MIGRATIONS)).get_current_head() or ""
 
 
-def _migrate_alone(url: str) -> None:
+async def downgrade(url: str, to: str) -> None:
+    """Bring the tables at ``url`` back to those of an older release: what ``DOWNGRADES`` says is lost.
+
+    No worker of this release may be there: the next one that opens the storage would undo it.
+
+    Args:
+        url: See ``open_storage``.
+        to: A key of ``DOWNGRADES``; the database is migrated as far, or further.
+
+    Raises:
+        SettingsError: ``url`` cannot be used.
+        StorageUnavailableError: It cannot be reached, or was migrated by a newer release.
+    """
+    await asyncio.to_thread(_migrate_alone, url, to)
+
+
+def _migrate_alone(url: str, back_to: str | None = None) -> None:
     """Migrate in an event loop of its own, one at a time: Alembic keeps what it works on in globals."""
     with _ALONE:
-        asyncio.run(_migrated(_engine(url, 1)))
+        asyncio.run(_migrated(_engine(url, 1), back_to))
 
 
-async def _migrated(engine: AsyncEngine) -> None:
+async def _migrated(engine: AsyncEngine, back_to: str | None) -> None:
     try:
         async with Storage(engine).writing() as connection:
-            await connection.run_sync(_migrate)
+            await connection.run_sync(_migrate, back_to)
     finally:
         await engine.dispose()
 
@@ -190,7 +209,7 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, back_to: str | None) -> None:
     # Here, because every start of a worker would pay for it, and few ever open the storage.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -202,8 +221,12 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        if back_to is None:
+            command.upgrade(config, "head")
+        else:
+            command.downgrade(config, back_to)
     except CommandError as error:
-        raise SettingsError(
+        # While releases change, the next attempt may come to a worker of the newer one.
+        raise StorageUnavailableError(
             f"the storage was migrated by another release than this one: {error}; use that release, or a newer one"
         ) from None

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from activities.archive.naming import Visit
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, ToolCall, Turn
@@ -17,33 +18,49 @@ __all__ = ["FORM", "Entry", "document"]
 
 FORM: Final = 1
 """Of a document; it grows when a field changes its meaning or goes, not when one is added."""
+_OF_A_NUMBER: Final = 8
+"""Characters that what is no text counts for."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One call of a model. Whoever makes it says when it is ``asked``, and what was ``answered``."""
+    """One call of a model. Whoever makes it says when it is ``asked``, what it ``wrote``, and what was ``answered``."""
 
     model: ModelInfo
     provider: str
     request: ChatRequest | EmbedRequest
     streamed: bool = False
+    kept: bool = True
+    """Whether anybody wants to know: else no text is remembered."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     bill: Bill | None = None
     number: int = 0
-    written: list[str] = field(default_factory=list[str])
-    """What a stream has written so far."""
+    written: str = ""
+    """What a stream had written that broke."""
     reply: ChatReply | EmbedReply | None = None
+    """What came back; of vectors, without their numbers."""
+    vectors: tuple[int, int] = (0, 0)
+    """How many came back, and how long they are."""
     error: BaseException | None = None
     seconds: float = 0.0
     _began: float = 0.0
+    _pieces: list[str] = field(default_factory=list[str])
 
     def asked(self, bill: Bill, number: int) -> None:
         """The model is asked from now on; ``bill`` will have the cost, ``number`` counts the calls of the attempt."""
         self.at, self._began = datetime.now(UTC), time.monotonic()
         self.bill, self.number = bill, number
 
+    def wrote(self, text: str) -> None:
+        """A stream has gone on; what it wrote is remembered until it is known as a whole."""
+        if self.kept:
+            self._pieces.append(text)
+
     def answered(self, reply: ChatReply | EmbedReply) -> None:
         """The model has answered."""
+        if isinstance(reply, EmbedReply):
+            self.vectors = len(reply.vectors), len(reply.vectors[0]) if reply.vectors else 0
+            reply = replace(reply, vectors=())
         self.reply = reply
         self.ended()
 
@@ -51,14 +68,30 @@ class Entry:
         """Nothing more comes."""
         if not self.seconds:
             self.seconds = round(time.monotonic() - self._began, 6)
+        if self.reply is None:
+            self.written += "".join(self._pieces)
+        self._pieces.clear()
 
     @property
     def weight(self) -> int:
         """Characters that it takes, about."""
-        request = self.request
-        texts = request.texts if isinstance(request, EmbedRequest) else [turn.content for turn in request.turns]
-        answer = len(self.reply.text) if isinstance(self.reply, ChatReply) else sum(map(len, self.written))
-        return sum(map(len, texts)) + answer
+        return _weight([_request(self.request), _answer(self)])
+
+
+def _weight(value: Any) -> int:
+    """Characters of all texts in it, keys included; of all else, about what it takes."""
+    found, left = 0, [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            found += len(item)
+        elif isinstance(item, Mapping):
+            left += [*cast("Mapping[Any, Any]", item).keys(), *cast("Mapping[Any, Any]", item).values()]
+        elif isinstance(item, (list, tuple)):
+            left += cast("Sequence[Any]", item)
+        else:
+            found += _OF_A_NUMBER
+    return found
 
 
 def document(entry: Entry, visit: Visit, account: Account | None, first_run_id: str) -> dict[str, Any]:
@@ -130,12 +163,13 @@ def _call(call: ToolCall) -> dict[str, Any]:
 def _answer(entry: Entry) -> dict[str, Any] | None:
     reply = entry.reply
     if isinstance(reply, EmbedReply):
-        return {"vectors": len(reply.vectors), "dimensions": len(reply.vectors[0]) if reply.vectors else 0}
+        count, dimensions = entry.vectors
+        return {"vectors": count, "dimensions": dimensions}
     if reply is not None:
         calls = [_call(call) for call in reply.tool_calls]
         return {"text": reply.text, "tool_calls": calls, "finish_reason": reply.finish_reason}
     if entry.written:
-        return {"text": "".join(entry.written), "tool_calls": [], "finish_reason": None}
+        return {"text": entry.written, "tool_calls": [], "finish_reason": None}
     return None
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Protocol
 
 from activities.whole_files import write_whole
 from orchestrator.blob_place import s3_place
-from orchestrator.errors import ProviderUnavailableError
+from orchestrator.errors import ProviderUnavailableError, SettingsError
 from orchestrator.settings import Settings, variable_name
 
 __all__ = ["Folder", "Place", "place_of"]
@@ -47,6 +48,22 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def check(self) -> None:
+        """Sees whether the folder is there, for whoever only reads.
+
+        Raises:
+            SettingsError: It is not, or it is no folder, or it cannot be looked at.
+        """
+        try:
+            reason = None if S_ISDIR(self._root.stat().st_mode) else "it is no folder"
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        if reason is not None:
+            raise SettingsError(
+                f"{VARIABLE}: there is no archive in {self._root.absolute()} ({reason}); set it to the folder that the "
+                "workers write to, which they make with the first call of a model"
+            )
 
     def put(self, name: str, content: bytes) -> None:
         """See ``Place``."""

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from temporalio import activity
 from temporalio.common import MetricMeter
@@ -66,6 +66,8 @@ class _Call:
     account: Account | None
     first_run_id: str
     meter: MetricMeter
+    type: str
+    """Of the activity, a label of what ``meter`` counts."""
     weight: int
 
 
@@ -100,6 +102,7 @@ class Archive:
         self._closing = asyncio.Event()
         self._away = False
         self._missing = 0
+        self._counting: set[str] = set()
 
     @contextmanager
     def recording(
@@ -120,7 +123,8 @@ class Archive:
             request: What is asked.
             streamed: Whether people may read along.
         """
-        entry = Entry(model=model, provider=provider, request=request, streamed=streamed)
+        kept = self._place is not None
+        entry = Entry(model=model, provider=provider, request=request, streamed=streamed, kept=kept)
         try:
             yield entry
         except BaseException as error:
@@ -132,7 +136,7 @@ class Archive:
                 try:
                     self._take(self._place, _over(call, entry))
                 except Exception as error:  # noqa: BLE001 - the call is paid for, whatever is wrong here
-                    self._say_away(f"a call cannot be taken down: {type(error).__name__}")
+                    self._lost(_meter(), "broken", f"a call cannot be taken down: {type(error).__name__}")
 
     async def close(self) -> None:
         """Write what is left, for as long as patience has it; what is not written then is counted."""
@@ -149,14 +153,15 @@ class Archive:
 
     def _take(self, place: Place, call: _Call) -> None:
         """Have a call written in the background, if there is room."""
+        self._begin_counting(call)
         if len(self._writing) >= self._patience.documents or (
             self._writing and self._characters + call.weight > self._patience.characters
         ):
-            self._lost(call, "full", "too many documents wait")
+            self._lost(call.meter, "full", "too many documents wait")
             return
-        self._characters += call.weight
         # In a context of its own, or its log lines would count as those of the node that came first.
         task = asyncio.get_running_loop().create_task(self._keep(place, call), context=Context())
+        self._characters += call.weight
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
@@ -166,11 +171,11 @@ class Archive:
                 name, content = await self._threads.call(lambda: self._made(call))
             await self._put(place, call, name, content)
         except asyncio.CancelledError:
-            self._lost(call, "stopped", "the worker stopped first")
+            self._lost(call.meter, "stopped", "the worker stopped first")
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, no other document must suffer from it
             # What it says may quote the text, so only its kind is told.
-            self._lost(call, "broken", f"a document cannot be made: {type(error).__name__}")
+            self._lost(call.meter, "broken", f"a document cannot be made: {type(error).__name__}")
         finally:
             self._characters -= call.weight
 
@@ -184,13 +189,16 @@ class Archive:
                 reason = error.message if isinstance(error, OrchestratorError) else type(error).__name__
                 self._say_away(reason)
             else:
+                # It no longer waits: where all are written at once, none may look as if the others still did.
+                if (task := asyncio.current_task()) is not None:
+                    self._writing.discard(task)
                 self._say_back()
                 return
             # Nobody waits long for a worker that stops.
             if wait is None or self._closing.is_set():
                 break
             await self._rest(wait)
-        self._lost(call, "stopped" if self._closing.is_set() else "away", reason)
+        self._lost(call.meter, "stopped" if self._closing.is_set() else "away", reason)
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but no longer than the worker is there."""
@@ -230,10 +238,17 @@ class Archive:
             call=visit.call,
         )
 
-    def _lost(self, call: _Call, reason: _Reason, why: str) -> None:
+    def _begin_counting(self, call: _Call) -> None:
+        """Show that nothing is lost yet: in a series that begins with a loss Prometheus sees no increase."""
+        if call.type not in self._counting:
+            self._counting.add(call.type)
+            for reason in get_args(_Reason):
+                _count(call.meter, reason, 0)
+
+    def _lost(self, meter: MetricMeter, reason: _Reason, why: str) -> None:
         self._missing += 1
         self._say_away(why)
-        call.meter.create_counter(FAILURES, "Calls of models that are not in the archive").add(1, {"reason": reason})
+        _count(meter, reason, 1)
 
     def _say_away(self, why: str) -> None:
         """Once for each time that it is away."""
@@ -263,7 +278,16 @@ def _over(call: NodeCall, entry: Entry) -> _Call:
         attempt=info.attempt,
         call=entry.number,
     )
-    return _Call(entry, visit, account, call.first_run_id, activity.metric_meter(), entry.weight)
+    return _Call(entry, visit, account, call.first_run_id, activity.metric_meter(), info.activity_type, entry.weight)
+
+
+def _meter() -> MetricMeter:
+    return activity.metric_meter() if activity.in_activity() else MetricMeter.noop
+
+
+def _count(meter: MetricMeter, reason: _Reason, times: int) -> None:
+    counter = meter.create_counter(FAILURES, "Calls of models that are not in the archive")
+    counter.add(times, {"reason": reason})
 
 
 def _named(masker: Masker, value: Any) -> Any:

@@ -1,31 +1,34 @@
 """Where models are asked: one visit's questions, each paid for, at the models it names in order."""
 
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from pydantic_core import to_json
 from temporalio import activity
 
 from activities import taking
-from activities.archive.entries import Entry
 from activities.archive.writing import Archive
 from activities.asking.breaker import Breakers
-from activities.asking.metrics import FirstToken, billed, fell_back, measured
+from activities.asking.exchange import Exchange
+from activities.asking.metrics import billed, fell_back
 from activities.asking.passing import passing
 from activities.asking.rates import Rates
-from activities.asking.spans import ModelSpan, model_span
+from activities.asking.spans import model_span
 from activities.masking import Masker
 from activities.providers.base import ChatProvider, ChatReply, ChatRequest, EmbedReply, EmbedRequest, ModelProvider
 from activities.providers.opening import provider_for
 from activities.spending import Bill, Purse
 from activities.streaming import Streams
 from orchestrator.contracts import AttemptUsage, NodeCall, Taken, Usage
-from orchestrator.errors import ProviderError, ProviderUnavailableError
+from orchestrator.errors import ProviderError, ProviderUnavailableError, StorageUnavailableError
 from orchestrator.models import SIMULATED, TOLD_TOKENS, ModelInfo, find_model
 
 __all__ = ["Asking", "Declined", "Desk", "Served"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,13 @@ class Desk:
     masker: Masker = field(default_factory=Masker)
 
     async def asking(self, call: NodeCall) -> "Asking":
-        """For one attempt of a visit; should it fail, what it has taken is told all the same.
-
-        Raises:
-            StorageUnavailableError: What earlier attempts have taken cannot be looked up.
-        """
-        asking = Asking(self, call, await self.purse.earlier(call, activity.info().attempt))
+        """For one attempt of a visit; should it fail, what it has taken is told all the same."""
+        try:
+            asking = Asking(self, call, await self.purse.earlier(call, activity.info().attempt))
+        except StorageUnavailableError as error:
+            # What costs nothing needs no ledger. Whoever adds up what a failed visit took will ask for all of it.
+            _log.warning("what earlier attempts of %s took is not known: %s", call.node, error.message)
+            return Asking(self, call)
         taking.tell(lambda: asking.taken(failed=True))
         return asking
 
@@ -170,16 +174,10 @@ class Asking:
         model = find_model(name)
         provider = provider_for(self._desk.providers, model)
         request = EmbedRequest(model=model.wire_name, texts=tuple(texts), dimensions=dimensions)
-        with self._recording(model, provider, request) as entry:
-            async with self._paying(model, provider, texts, 0) as bill:
-                entry.asked(bill, self._number)
-                async with model_span(model, request, self._desk.masker) as span:
-                    reply = await provider.embed(request)
-                    span.answered(reply)
-                entry.answered(reply)
-                if reply.input_tokens:
-                    bill.input_tokens, bill.output_tokens = reply.input_tokens, 0
-        self._count(reply.input_tokens, 0, bill)
+        async with self._exchange(model, provider, request, texts, 0) as exchange:
+            with exchange.asking():
+                reply = await provider.embed(request)
+                exchange.answered(reply)
         return reply, provider.name
 
     async def _one(
@@ -191,24 +189,41 @@ class Asking:
         shown: bool,
     ) -> ChatReply:
         told = TOLD_TOKENS if request.tools or request.schema is not None else 0
-        with self._recording(model, provider, request, streamed=shown) as entry:
-            async with self._paying(model, provider, _texts(request), request.max_tokens, told) as bill:
-                entry.asked(bill, self._number)
-                async with model_span(model, request, self._desk.masker) as span:
-                    asked = self._shown(model, provider, request, span, entry) if shown else provider.complete(request)
-                    reply = await asked
-                    span.answered(reply)
-                entry.answered(reply)
-                if _says_what_it_took(reply):
-                    bill.input_tokens, bill.output_tokens = reply.input_tokens, reply.output_tokens
-        self._count(reply.input_tokens, reply.output_tokens, bill)
+        texts, most = _texts(request), request.max_tokens
+        async with self._exchange(model, provider, request, texts, most, told=told, streamed=shown) as exchange:
+            if shown:
+                reply = await self._shown(provider, request, exchange)
+            else:
+                with exchange.asking():
+                    reply = await provider.complete(request)
+                    exchange.answered(reply)
         # Half a character can be neither shown nor kept; streams have a question mark for it too.
         return replace(reply, text=_writable(reply.text), model=_writable(reply.model))
 
-    def _recording(
-        self, model: ModelInfo, provider: ModelProvider, request: ChatRequest | EmbedRequest, *, streamed: bool = False
-    ) -> AbstractContextManager[Entry]:
-        return self._desk.archive.recording(self._call, model, provider.name, request, streamed=streamed)
+    @asynccontextmanager
+    async def _exchange(
+        self,
+        model: ModelInfo,
+        provider: ModelProvider,
+        request: ChatRequest | EmbedRequest,
+        texts: Sequence[str],
+        most_output: int | None,
+        *,
+        told: int = 0,
+        streamed: bool = False,
+    ) -> AsyncGenerator[Exchange]:
+        """A question, paid for in the block. Before and after it texts may be masked for the span, which is free."""
+        desk = self._desk
+        bill: Bill | None = None
+        async with model_span(model, request, desk.masker) as span:
+            with desk.archive.recording(self._call, model, provider.name, request, streamed=streamed) as entry:
+                try:
+                    async with self._paying(model, provider, texts, most_output, told) as bill:
+                        yield Exchange(model=model, number=self._number, bill=bill, entry=entry, span=span)
+                finally:
+                    # It answered, or may have charged: that counts, whatever comes of it.
+                    if bill is not None and (entry.reply is not None or bill.cost_usd is not None):
+                        self._count(entry.reply, bill)
 
     @asynccontextmanager
     async def _paying(
@@ -225,55 +240,43 @@ class Asking:
                 async with self._desk.purse.paying(
                     model, texts, most_output, self._call, number=self._number, told=told
                 ) as bill:
-                    with measured(model):
-                        yield bill
-            except BaseException:
-                if bill.cost_usd is not None:  # it may have charged: that counts, whatever comes of it
-                    self._count(0, 0, bill)
-                raise
+                    yield bill
             finally:
                 billed(model, bill.input_tokens, bill.output_tokens, bill.cost_usd)
 
-    async def _shown(
-        self, model: ModelInfo, provider: ModelProvider, request: ChatRequest, span: ModelSpan, entry: Entry
-    ) -> ChatReply:
+    async def _shown(self, provider: ModelProvider, request: ChatRequest, exchange: Exchange) -> ChatReply:
         pieces = provider.stream(request)
         try:
             async with self._desk.streams.writing(self._call) as sink:
-                first = FirstToken(model, counted=provider.name != SIMULATED)
-                async for piece in pieces:
-                    if isinstance(piece, ChatReply):
-                        sink.reason = piece.finish_reason
-                        return piece
-                    if (seconds := first.came()) is not None:
-                        span.began_writing(seconds)
-                    entry.written.append(piece)
-                    await sink.write(piece)
-                raise ProviderUnavailableError(
-                    f"the answer of {request.model} ended without saying so", may_have_charged=True
-                )
+                with exchange.asking() as first:
+                    async for piece in pieces:
+                        if isinstance(piece, ChatReply):
+                            exchange.answered(piece)
+                            sink.reason = piece.finish_reason
+                            return piece
+                        if (seconds := first.came()) is not None:
+                            exchange.span.began_writing(seconds)
+                        exchange.entry.wrote(piece)
+                        await sink.write(piece)
+                    raise ProviderUnavailableError(
+                        f"the answer of {request.model} ended without saying so", may_have_charged=True
+                    )
         finally:
             if isinstance(pieces, AsyncGenerator):
                 await pieces.aclose()  # and with it the connection
 
-    def _count(self, input_tokens: int, output_tokens: int, bill: Bill) -> None:
+    def _count(self, reply: ChatReply | EmbedReply | None, bill: Bill) -> None:
         self.over_soft |= dict.fromkeys(bill.over_soft)
         self.usage = self.usage.plus(
             Usage(
                 calls=1,
                 simulated=int(bill.simulated),
                 unpriced=int(bill.cost_usd is None and not bill.simulated),
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
+                input_tokens=0 if reply is None else reply.input_tokens,
+                output_tokens=reply.output_tokens if isinstance(reply, ChatReply) else 0,
                 cost_usd=bill.cost_usd,
             )
         )
-
-
-def _says_what_it_took(reply: ChatReply) -> bool:
-    """Whether both counts are there: with one of them alone the other would be free."""
-    wrote = bool(reply.text or reply.tool_calls)
-    return reply.input_tokens > 0 and (reply.output_tokens > 0 or not wrote)
 
 
 def _writable(text: str) -> str:

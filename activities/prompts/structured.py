@@ -68,8 +68,19 @@ def read_answer(text: str, schema: Mapping[str, Any]) -> Answer:
     try:
         to_json(value)
     except ValueError:
-        return Answer(None, ("the answer holds half a character (a lone surrogate), which no JSON may",))
+        return Answer(None, (_not_written(value),))
     return Answer(value, tuple(shortened(problem, _LONGEST_PROBLEM) for problem in problems(dict(schema), value)))
+
+
+def _not_written(value: Any) -> str:
+    """Why a value that could be read cannot be written: Python reads deeper than what writes our messages."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "the answer holds half a character (a lone surrogate), which no JSON may"
+    except RecursionError:
+        pass
+    return "the answer is not JSON: it is nested too deeply"
 
 
 def _not_json(text: str, error: ValueError | RecursionError, fences: int) -> str:

@@ -13,7 +13,7 @@ from activities.providers.anthropic_requests import asked_of
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest, FinishReason
 from activities.providers.bounded import ACCEPTED, bounded, ours
 from activities.providers.drafts import Draft
-from activities.providers.statuses import MOST_BYTES, OVERLOADED, Endpoint
+from activities.providers.statuses import MOST_BYTES, OVERLOADED, UNREADABLE, Endpoint
 from orchestrator.errors import ProviderError
 
 __all__ = ["AnthropicMessages"]
@@ -142,7 +142,7 @@ class AnthropicMessages:
             ask = cast("Callable[..., Awaitable[Any]]", self._client.messages.with_raw_response.create)
             raw = await ask(**asked)
             message = _Message.model_validate_json(await raw.read())
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
+        except (anthropic.AnthropicError, httpx2.HTTPError, *UNREADABLE) as error:
             raise self._translated(error) from None
         draft = Draft(answer)
         for place, block in enumerate(message.content):
@@ -163,7 +163,7 @@ class AnthropicMessages:
         message: _Message | None = None
         try:
             events = await self._client.messages.create(**asked, stream=True)
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
+        except (anthropic.AnthropicError, httpx2.HTTPError, *UNREADABLE) as error:
             raise self._translated(error) from None
         async with events:
             try:
@@ -176,7 +176,7 @@ class AnthropicMessages:
                         yield piece
                 else:
                     raise self._endpoint.cut()
-            except (anthropic.AnthropicError, httpx2.HTTPError, ValueError, LookupError) as error:
+            except (anthropic.AnthropicError, httpx2.HTTPError, LookupError, *UNREADABLE) as error:
                 raise self._broken(error) from None
         if message is None:
             raise self._endpoint.unreadable()
@@ -206,7 +206,7 @@ class AnthropicMessages:
                 input_tokens=(usage.input_tokens or 0) + cached,
                 output_tokens=usage.output_tokens or 0,
             )
-        except ValueError:
+        except UNREADABLE:
             raise self._endpoint.unreadable() from None
         if reply.finish_reason == "content_filter" and not reply.text:
             raise self._endpoint.filtered("the model refuses to answer")

@@ -20,7 +20,7 @@ from activities.providers.bedrock_refusals import CLIENT_ERRORS, broken, transla
 from activities.providers.bedrock_requests import asked_of
 from activities.providers.bedrock_streams import events_of
 from activities.providers.drafts import Draft
-from activities.providers.statuses import MOST_BYTES, Endpoint
+from activities.providers.statuses import MOST_BYTES, UNREADABLE, Endpoint
 from activities.threads import Threads
 from orchestrator.errors import SettingsError
 
@@ -206,7 +206,7 @@ class Bedrock:
                 input_tokens=usage.inputTokens + usage.cacheReadInputTokens + usage.cacheWriteInputTokens,
                 output_tokens=usage.outputTokens,
             )
-        except ValueError:
+        except UNREADABLE:
             raise self._endpoint.unreadable() from None
         if reply.finish_reason == "content_filter" and not reply.text:
             raise self._endpoint.filtered(reason)

@@ -28,7 +28,7 @@ from botocore.parsers import ResponseParserError  # pyright: ignore[reportMissin
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ConnectionTimeoutError
 
-from activities.providers.statuses import Endpoint
+from activities.providers.statuses import UNREADABLE, Endpoint
 from orchestrator.errors import ProviderAuthError, ProviderError, ProviderRejectedError
 
 __all__ = ["CLIENT_ERRORS", "broken", "translated"]
@@ -39,7 +39,7 @@ CLIENT_ERRORS = (
     ParserError,
     ResponseParserError,
     HTTPError,
-    ValueError,
+    *UNREADABLE,
     TypeError,
     LookupError,
     AttributeError,

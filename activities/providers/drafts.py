@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from activities.providers.base import ChatReply, ChatRequest, FinishReason, ToolCall
+from activities.providers.statuses import UNREADABLE
 
 __all__ = ["AnswerTool", "Draft", "answer_tool"]
 
@@ -147,7 +148,7 @@ class Draft:
             return text
         try:
             return json.dumps(json.loads(text)[_WRAPPED], ensure_ascii=False)
-        except (ValueError, KeyError, TypeError):
+        except (*UNREADABLE, KeyError, TypeError):
             # Whoever asked checks it against the schema, and can show what came instead.
             return text
 

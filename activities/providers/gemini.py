@@ -14,7 +14,7 @@ from activities.providers.comments import without_comments
 from activities.providers.gemini_answers import Answer
 from activities.providers.gemini_refusals import Refusal
 from activities.providers.gemini_requests import contents_of, settings_of
-from activities.providers.statuses import MOST_BYTES, Endpoint
+from activities.providers.statuses import MOST_BYTES, UNREADABLE, Endpoint
 from orchestrator.errors import ProviderError
 
 __all__ = ["Gemini"]
@@ -27,7 +27,7 @@ _CONNECT_S = 10.0
 _CONNECTIONS = httpx.Limits(max_connections=1_000, max_keepalive_connections=100, keepalive_expiry=5)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
-_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
+_UNREADABLE = (*UNREADABLE, TypeError, AttributeError, LookupError)
 """What Google's client comes to grief with over an answer of another form than it expects."""
 
 

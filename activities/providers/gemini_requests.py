@@ -10,6 +10,7 @@ from google.genai import types
 
 from activities.providers.base import ChatRequest, Turn
 from activities.providers.conversation import exchanges, system_text
+from activities.providers.statuses import UNREADABLE
 
 __all__ = ["contents_of", "settings_of", "signed_id"]
 
@@ -90,6 +91,6 @@ def _object(text: str) -> dict[str, Any]:
     """What a tool answered, which has to be an object: as it is where it is one."""
     try:
         found: Any = json.loads(text)
-    except ValueError:
+    except UNREADABLE:
         found = text
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {"output": found}

@@ -10,7 +10,7 @@ import openai
 from activities.providers.base import ChatReply, ChatRequest, EmbedReply, EmbedRequest
 from activities.providers.bounded import ACCEPTED, bounded, ours
 from activities.providers.openai_wire import Writing, chat_body, embed_body, read_embeddings, read_reply
-from activities.providers.statuses import MOST_BYTES, OVERLOADED, Endpoint
+from activities.providers.statuses import MOST_BYTES, OVERLOADED, UNREADABLE, Endpoint
 from orchestrator.errors import ProviderError
 from orchestrator.models import StructuredOutput
 
@@ -138,10 +138,10 @@ class OpenAICompatible:
         """The client's errors in our words, without the key. ``writing``: the reply that comes in pieces."""
         try:
             yield
-        except (openai.OpenAIError, ValueError) as error:
+        except (openai.OpenAIError, *UNREADABLE) as error:
             raise self._translated(error, begun=writing is not None and writing.begun) from None
 
-    def _translated(self, error: openai.OpenAIError | ValueError, *, begun: bool) -> ProviderError:
+    def _translated(self, error: Exception, *, begun: bool) -> ProviderError:
         if isinstance(error, openai.APIConnectionError):
             return ours(error) or self._broken(error, begun=begun)
         if isinstance(error, openai.APIStatusError):

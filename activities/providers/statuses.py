@@ -19,12 +19,14 @@ from orchestrator.errors import (
     ProviderUnavailableError,
 )
 
-__all__ = ["MOST_BYTES", "OVERLOADED", "Endpoint"]
+__all__ = ["MOST_BYTES", "OVERLOADED", "UNREADABLE", "Endpoint"]
 
 OVERLOADED = 529
 """What Anthropic answers when it has too much to do; no standard names it."""
 MOST_BYTES = 134_217_728
 """The most that is read of an answer where a setting does not say otherwise: 2,000 vectors are half that large."""
+UNREADABLE = (ValueError, RecursionError)
+"""What comes of reading JSON that is none, that has another form than it should, or that is nested too deeply."""
 _MAX_REASON = 300
 _MOST_READ = 10_000
 """Characters of a refusal that are looked at: it may be as long as any answer."""

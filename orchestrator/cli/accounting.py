@@ -7,13 +7,14 @@ from typing import Any, TextIO, TypeVar
 
 from orchestrator.cli.output import data, out, say, shown_time, table
 from orchestrator.cli.session import Session, on_server
+from orchestrator.cli.standing import command
 from orchestrator.cli.tokens import first_run_id
 from orchestrator.contracts import visit_label
 from orchestrator.errors import RequestError
 from orchestrator.graph.durations import parse_duration
 from orchestrator.models import dollars
 from orchestrator.settings import load_settings
-from storage import Accounts, Entry, Ledger, OpenEntry, Storage, open_storage
+from storage import Accounts, Entry, Ledger, OpenEntry, Standing, Storage, open_storage
 
 __all__ = [
     "age_of",
@@ -50,25 +51,34 @@ def show_scopes(prefix: str, limit: int, *, as_json: bool) -> None:
 
 
 def show_run(run_id: str, limit: int, *, as_json: bool) -> None:
-    """Print the calls of a run.
+    """Print the calls of a run, and say what its child runs have spent.
 
     Raises:
         RunNotFoundError: There is no such run.
         StorageUnavailableError: The ledger cannot be reached.
     """
 
-    async def work(session: Session) -> list[Entry]:
+    async def work(session: Session) -> tuple[list[Entry], Standing]:
         first = await first_run_id(session.client, run_id)
         async with open_storage(load_settings().storage_address) as storage:
-            return await Accounts(storage).entries(first, limit=limit)
+            entries = await Accounts(storage).entries(first, limit=limit)
+            return entries, await Ledger(storage).standing(f"run:{first}")
 
-    entries = on_server(work)
+    entries, family = on_server(work)
+    own = sum(entry.spent or 0 for entry in entries)
+    if len(entries) == limit:
+        say(f"these are the first {limit}; --limit shows more")
+    elif family.spent > own:
+        say(
+            f"its child runs have spent {shown(family.spent - own)} more, {shown(family.spent)} together; their calls "
+            f"are in `{command('budgets', 'run', 'CHILD')}`"
+        )
     if as_json:
         data([_about(entry) for entry in entries])
         return
     table(_CALLS, (_row(entry) for entry in entries))
     if entries:
-        out(f"{calls(len(entries))}, {shown(sum(entry.spent or 0 for entry in entries))} spent")
+        out(f"{calls(len(entries))}, {shown(own)} spent")
     else:
         say("it has made no call that cost something")
 

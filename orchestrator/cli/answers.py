@@ -1,7 +1,6 @@
 """Who answers a run's questions: the answers given as options, then whoever sits at the terminal."""
 
 import asyncio
-import json
 import re
 import sys
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from orchestrator.cli.decisions import HOW_TO, decided
+from orchestrator.cli.json_texts import loaded
 from orchestrator.cli.output import say
 from orchestrator.cli.requests import made
 from orchestrator.cli.standing import about, wants_json
@@ -114,7 +114,7 @@ def message_for(text: str, question: Awaiting, *, by: str | None = None) -> Mess
 
     Raises:
         AnswerError: It is no decision that the approval takes.
-        RequestError: It is longer than a message may be.
+        RequestError: It is longer than a message may be, or JSON with half a character in it.
     """
     if question.kind == "approval":
         fields = decided(text, question)
@@ -128,7 +128,7 @@ def _values(text: str, question: Awaiting) -> Any:
     if not wants_json(question):
         return None
     try:
-        return json.loads(text)
+        return loaded("the answer", text)
     except (ValueError, RecursionError):
         return None  # the refusal of the text says what is asked for
 

@@ -25,6 +25,7 @@ from orchestrator.cli import (
     models,
     runs,
     shells,
+    storages,
     testing,
     watching,
 )
@@ -70,6 +71,7 @@ for family in (
     models,
     budgets,
     archives,
+    storages,
     estimates,
     testing,
     develop,

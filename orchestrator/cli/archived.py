@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from activities.archive import SEALED, Place, place_of
+from activities.archive import SEALED, Folder, Place, place_of
 from activities.archive.naming import NOBODY, beginning, part
 from activities.blobs.encrypted import opened
 from orchestrator.cli.output import data, out, say
@@ -71,6 +71,8 @@ def _place(settings: Settings) -> Place:
             f"There is no archive: set {variable_name('archive')} to the folder, or the s3://bucket/prefix, that the "
             "workers write to."
         )
+    if isinstance(place, Folder):
+        place.check()
     return place
 
 

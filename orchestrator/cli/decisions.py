@@ -1,9 +1,9 @@
 """Reads what a person types as the decision on an approval."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.cli.json_texts import loaded
 from orchestrator.contracts import Awaiting, Decision
 from orchestrator.errors import AnswerError
 
@@ -39,6 +39,7 @@ def decided(text: str, question: Awaiting) -> dict[str, Any]:
 
     Raises:
         AnswerError: It is no decision, or none that this approval takes; says which it takes.
+        RequestError: The changed proposal holds half a character.
     """
     word, _, rest = text.strip().partition(" ")
     decision = _WORDS.get(word.lower().rstrip(":,."))
@@ -58,7 +59,7 @@ def _changed(text: str, proposal: Any) -> Any:
     if not text:
         raise AnswerError("say what it is to be: modify JSON")
     try:
-        return json.loads(text)
+        return loaded("the changed proposal", text)
     except (ValueError, RecursionError) as error:
         if isinstance(proposal, str):
             return text

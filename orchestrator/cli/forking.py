@@ -141,5 +141,5 @@ def _changes(texts: Sequence[str], plan: Plan) -> dict[str, Any]:
             schema = input_schema(plan.inputs[name])
         elif root == "state" and name in plan.state and plan.state[name].type != "any":
             schema = {"type": plan.state[name].type}
-        found[path] = read_value(text, schema)
+        found[path] = read_value(f"--set {path}", text, schema)
     return found

@@ -91,7 +91,7 @@ async def _variables(runs: Orchestrator, run_id: str, given: Mapping[str, str]) 
         channels: dict[str, Any] = (await runs.definition(run_id)).get("state", {})
     except WorkerMissingError:
         channels = {}
-    return {name: read_value(text, _schema(channels.get(name))) for name, text in given.items()}
+    return {name: read_value(f"--set {name}", text, _schema(channels.get(name))) for name, text in given.items()}
 
 
 def _schema(channel: Any) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def usage_lines(result: RunResult) -> list[str]:
             lines.append(f"          and {len(by_node) - _MOST_NODES} more nodes, which --json has")
     if failed:
         many = "1 attempt" if len(failed) == 1 else f"{len(failed)} attempts"
-        lines.append(f"        {many} of it failed, ${sum(it.cost_usd or 0 for it in failed):.6f}")
+        of = f"the last {len(result.attempts)}" if result.attempts_omitted else "it"
+        lines.append(f"        {many} of {of} failed, ${sum(it.cost_usd or 0 for it in failed):.6f}")
     return lines
 
 

@@ -1,6 +1,5 @@
 """From what stands on the command line to a run's request: definition, inputs, context, limits."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.cli.json_texts import loaded
 from orchestrator.contracts import LimitsRequest, RunContext, RunRequest
 from orchestrator.definition.inputs import check_inputs
 from orchestrator.definition.library import Library
@@ -153,7 +153,7 @@ def read_json(option: str, text: str) -> Any:
     """The JSON value that an option holds: itself, ``@file``, or ``@-`` for standard input.
 
     Raises:
-        RequestError: The file cannot be read, or the text is not JSON.
+        RequestError: The file cannot be read, or the text is not JSON, or holds half a character.
     """
     where = option
     if text.startswith("@"):
@@ -164,7 +164,7 @@ def read_json(option: str, text: str) -> Any:
         except (OSError, UnicodeDecodeError) as error:
             raise RequestError(f"{where} cannot be read: {error}") from error
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return loaded(where, text)
     except ValueError as error:
         raise RequestError(f'{where} is not JSON: {error}. Give an object such as \'{{"name": "Ada"}}\'') from error
     except RecursionError as error:
@@ -181,10 +181,6 @@ def read_object(option: str, text: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RequestError(f"{option} must be a JSON object: names and their values")
     return cast("dict[str, Any]", found)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -217,17 +213,26 @@ def read_inputs(whole: str | None, values: Sequence[str], definition: Definition
     declared = definition.inputs if definition else {}
     for name, text in pairs("-v", values).items():
         schema = input_schema(declared[name]) if name in declared else {}
-        inputs[name] = read_value(text, schema)
+        inputs[name] = read_value(f"-v {name}", text, schema)
     return inputs
 
 
-def read_value(text: str, schema: Mapping[str, Any]) -> Any:
-    """The value that ``text`` stands for: JSON where that is of a type which ``schema`` names, else the text."""
+def read_value(where: str, text: str, schema: Mapping[str, Any]) -> Any:
+    """The value that ``text`` stands for: JSON where that is of a type which ``schema`` names, else the text.
+
+    Args:
+        where: What it stands in, for messages: ``-v name``.
+        text: As it was given.
+        schema: What is wanted there.
+
+    Raises:
+        RequestError: It is JSON with half a character in it.
+    """
     types = schema.get("type")
     if types in ("string", ["string"]):
         return text
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = loaded(where, text)
     except (ValueError, RecursionError):
         return text
     return text if types is not None and problems({"type": types}, value) else value

@@ -16,6 +16,7 @@ from orchestrator.contracts.calls import (
     RenderCall,
     Resolved,
     Rollover,
+    RunCap,
     StorePageCall,
     Taken,
 )
@@ -48,7 +49,6 @@ from orchestrator.contracts.requests import (
     ProgressRequest,
     ResolveRequest,
     ResumeRequest,
-    RunCap,
     RunContext,
     RunRequest,
 )

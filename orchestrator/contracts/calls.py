@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import Field
 
 from orchestrator.contracts.base import Written
-from orchestrator.contracts.requests import RunCap
 from orchestrator.contracts.runs import AttemptUsage, Lineage, Usage
 from orchestrator.graph.plan import Limits, Plan, Retry
 
@@ -21,6 +20,7 @@ __all__ = [
     "RenderCall",
     "Resolved",
     "Rollover",
+    "RunCap",
     "StorePageCall",
     "Taken",
 ]
@@ -99,6 +99,13 @@ class LookAtRunCall(Written):
     """Asks how another run has ended, if it has."""
 
     run: str
+
+
+class RunCap(Written):
+    """What a run, by its first run id, may spend with the child runs it starts, in dollars; none: it has no cap."""
+
+    run: str
+    cap_usd: float | None = None
 
 
 class Account(Written):

@@ -18,7 +18,6 @@ __all__ = [
     "ProgressRequest",
     "ResolveRequest",
     "ResumeRequest",
-    "RunCap",
     "RunContext",
     "RunRequest",
 ]
@@ -77,13 +76,6 @@ class ForkRequest(Sent):
     """Goes on with the plan that the other run is pinned to; else with the request's ``definition``."""
 
 
-class RunCap(Sent):
-    """What a run, by its first run id, may spend with the child runs it starts, in dollars; none: it has no cap."""
-
-    run: str = Field(max_length=100)
-    cap_usd: float | None = Field(default=None, ge=0, le=1_000_000_000, allow_inf_nan=False)
-
-
 class ParentRun(Sent):
     """Written by a Subworkflow of ``mode: child``: whose child the run is."""
 
@@ -92,8 +84,6 @@ class ParentRun(Sent):
     depth: int = Field(default=1, ge=1)
     purse: str = Field(default="", max_length=100)
     """The first run id of the run that started them all: they spend its money together."""
-    caps: tuple[RunCap, ...] = Field(default=(), max_length=20)
-    """What the runs around it may spend, the outermost first."""
 
 
 class RunRequest(Sent):

@@ -31,8 +31,8 @@ __all__ = [
 class Usage(Written):
     """What model calls took. Token counts; ``cost_usd`` in US dollars, none while no price is known.
 
-    ``simulated``: how many of the calls asked no model, and cost nothing. ``unpriced``: how many cost what is not known,
-    which is not in ``cost_usd``.
+    ``simulated``: how many of the calls asked no model, and cost nothing. ``unpriced``: how many cost something that
+    is not known, and not in ``cost_usd``.
     """
 
     calls: int = 0
@@ -51,7 +51,8 @@ class Usage(Written):
             unpriced=self.unpriced + other.unpriced,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
-            cost_usd=sum(costs) if costs else None,
+            # Costs are whole nano-dollars, and so is their sum.
+            cost_usd=round(sum(costs), 9) if costs else None,
         )
 
 
@@ -102,7 +103,7 @@ class RunResult(Written):
     """Finished visits in the order they ended: ``answer``, ``ask#2``, ``items[3].answer``; the last 1,000."""
     path_omitted: int = 0
     usage: Usage = Usage()
-    """All attempts of all visits, and the child runs: those that failed too."""
+    """All attempts of all visits, and the child runs: those that failed too, but not what was cancelled under way."""
     cost_usd: float | None = None
     usage_by_node: dict[str, Usage] = Field(default={})
     """By the id of the node, its visits and the items of a ForEach together."""

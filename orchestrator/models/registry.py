@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from orchestrator.errors import RequestError, SettingsError
 from orchestrator.installed import PROVIDERS, declared
+from orchestrator.model_name import LONGEST_MODEL_NAME, is_printable
 from orchestrator.models.info import ModelInfo, ProviderInfo
 from orchestrator.models.reading import Registry, read_models
 
@@ -96,11 +97,16 @@ def find_model(name: str) -> ModelInfo:
     """The model called ``name``: one of ``known_models()``, or ``<provider>/<any name that provider knows>``.
 
     Raises:
-        RequestError: No model has this name; the message has the nearest one.
+        RequestError: No model has this name, or none can; the message has the nearest one.
     """
     models = known_models()
     if name in models:
         return models[name]
+    if len(name) > LONGEST_MODEL_NAME or not is_printable(name):
+        raise RequestError(
+            f"{name[:80]!a} is no name of a model: it has at most {LONGEST_MODEL_NAME} characters, none of them a "
+            "control character or a line break"
+        )
     provider, slash, wire_name = name.partition("/")
     if slash and wire_name and provider in provider_names():
         known = models.get(wire_name)

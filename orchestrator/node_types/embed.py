@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from orchestrator.model_name import ModelName
 from orchestrator.node_types.base import MODEL_PATIENCE_S, ConfigModel, NodeType, Text
 from orchestrator.node_types.trust import Trust
 
@@ -11,7 +12,7 @@ from orchestrator.node_types.trust import Trust
 class EmbedConfig(ConfigModel):
     """The model, and the texts: one, or a list of them."""
 
-    model: str = Field(min_length=1, max_length=200)
+    model: ModelName
     text: Text | None = None
     texts: tuple[Text, ...] | None = Field(default=None, min_length=1, max_length=2_000)
     dimensions: int | None = Field(default=None, ge=1, le=100_000)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from orchestrator.model_name import ModelName
 from orchestrator.node_types.base import MODEL_PATIENCE_S, ConfigModel, NodeType, Text, VerbatimMark
 from orchestrator.node_types.truncating import Truncate
 from orchestrator.node_types.trust import Trust
@@ -22,7 +23,7 @@ class ChatMessage(ConfigModel):
 class ModelInvokeConfig(ConfigModel):
     """The model, and what it is asked: a prompt, or a whole conversation."""
 
-    model: str = Field(min_length=1, max_length=200)
+    model: ModelName
     prompt: Text | None = None
     truncate: Annotated[Truncate | None, VerbatimMark()] = None
     """How the prompt may be cut, and every message that does not say otherwise."""

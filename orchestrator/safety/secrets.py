@@ -44,9 +44,10 @@ _OTHERS: Final = (
     Pattern("token", r"(?i)\b(?:bearer|basic)\s+([0-9A-Za-z._~+/-]{20,}=*)", needs=("bearer", "basic")),
     Pattern(
         "password",
-        r"(?i)\b(?:password|passwd|passphrase|pwd|passwort|secret[_ -]?key|client[_ -]?secret|api[_ -]?key"
+        r"(?i)\b(?:\w{1,40}[_-])?(?:password|passwd|passphrase|pwd|passwort|secret[_ -]?key|client[_ -]?secret"
         # Also within JSON within JSON, where quotes have backslashes before them.
-        r"|access[_ -]?token)(?:\\{0,3}[\"'])?\s*(?:[:=]|\bis\b)\s*(?:\\{0,3}[\"'])?([^\s\"',;<>{}]{6,200})",
+        r"|api[_ -]?key|access[_ -]?token)(?:\\{0,3}[\"'])?"
+        r"\s*(?:[:=]|\bis\b)\s*(?:\\{0,3}[\"'])?([^\s\"',;<>{}]{6,200})",
         needs=("pass", "pwd", "secret", "api", "token"),
     ),
 )

@@ -8,6 +8,8 @@ from orchestrator.contracts import ParentRun, RunCap
 
 __all__ = ["Allowance"]
 
+_MEMO = "caps"
+
 
 class Allowance:
     """The caps that hold for one run.
@@ -25,8 +27,9 @@ class Allowance:
         self._around: tuple[RunCap, ...] = ()
         # Whoever starts a run may say that it is a child; that it is one, only the server says.
         if parent is not None and parent.purse and workflow.info().parent is not None:
-            # A worker of 0.1.0 started it: its own cap holds for what the whole family spends.
-            self._around = parent.caps or (RunCap(run=parent.purse, cap_usd=cap_usd),)
+            told = workflow.memo_value(_MEMO, None, type_hint=list[RunCap])
+            # A worker of 0.1.0 tells nothing: the run's own cap holds for what the whole family spends.
+            self._around = tuple(told or [RunCap(run=parent.purse, cap_usd=cap_usd)])
 
     @property
     def purse(self) -> str:
@@ -38,8 +41,12 @@ class Allowance:
         """What the runs around it may spend, the outermost first, and what it may spend itself."""
         return (*self._around, RunCap(run=workflow.info().first_execution_run_id, cap_usd=self.cap_usd))
 
+    def memo(self) -> dict[str, Any]:
+        """What a child run is told of it: in its memo, since a worker of 0.1.0 refuses a request with more fields."""
+        return {_MEMO: [cap.model_dump(mode="json") for cap in self.caps]}
+
     def raise_to(self, cap_usd: float) -> None:
-        """Let the run spend up to ``cap_usd`` dollars; no run around it keeps it from that, as long as it goes on."""
+        """Cap the run at ``cap_usd`` dollars, and in its eyes the runs around it at no less than that."""
         self.cap_usd = cap_usd
         self._around = tuple(
             cap if cap.cap_usd is None else RunCap(run=cap.run, cap_usd=max(cap.cap_usd, cap_usd))

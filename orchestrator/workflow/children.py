@@ -67,7 +67,7 @@ async def run_child(run: Run, scope: Scope, node: Node, running: Running, ticket
             result = await waiting
     except FailureError as error:
         ticket.wake()
-        ended = _result_of(error)
+        ended = _result_of(error) or _told_before(run, label)
         if ended is not None:
             run.visits.add(node.plan.id, ended.usage)
         raise _told(error, ended, run_id) from None
@@ -94,7 +94,7 @@ async def _start(run: Run, scope: Scope, node: Node, running: Running, label: st
         inputs=inputs,
         context=run.context,
         limits=_limits(run),
-        parent=ParentRun(run=info.workflow_id, node=label, depth=depth, purse=allowance.purse, caps=allowance.caps),
+        parent=ParentRun(run=info.workflow_id, node=label, depth=depth, purse=allowance.purse),
     )
     running.kept["child"] = run_id
     try:
@@ -106,6 +106,7 @@ async def _start(run: Run, scope: Scope, node: Node, running: Running, label: st
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            memo=allowance.memo(),
             static_summary=f"{label} of {info.workflow_id}"[:200],
         )
     except WorkflowAlreadyStartedError:
@@ -162,6 +163,12 @@ def _result_of(error: FailureError) -> RunResult | None:
         return RunResult.model_validate(cause.details[0])
     except ValidationError:
         return None
+
+
+def _told_before(run: Run, label: str) -> RunResult | None:
+    """How a child ended that was cancelled: Temporal carries nothing of it, but the child has said so itself."""
+    told = run.kin.ended.get(label)
+    return None if told is None else RunResult.model_validate(told)
 
 
 def _told(error: FailureError, ended: RunResult | None, run_id: str) -> Exception:

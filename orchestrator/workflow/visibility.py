@@ -77,7 +77,8 @@ def details(status: RunStatus, run: Run | None, awaiting: Sequence[Awaiting], do
         lines.append(f"{usage.calls} model calls, {usage.input_tokens} + {usage.output_tokens} tokens{cost}")
         failed = [it.cost_usd or 0.0 for it in run.visits.attempts if it.failed]
         if failed:
-            lines.append(f"Of them {len(failed)} attempts failed, {sum(failed):.4f} USD")
+            of = f"the last {len(run.visits.attempts)} attempts" if run.visits.attempts_omitted else "the attempts"
+            lines.append(f"Of {of} {len(failed)} failed, {sum(failed):.4f} USD")
         costs = {node: used.cost_usd for node, used in run.visits.usage.items() if used.cost_usd is not None}
         if len(costs) > 1:
             dearest = sorted(costs.items(), key=lambda item: (-item[1], item[0]))[:_MOST_NAMED]

@@ -242,6 +242,27 @@ def test_bounds_of_secrets_are_no_secrets() -> None:
     )
 
 
+def test_keys_of_models_come_as_files_beside_the_addresses_of_their_services() -> None:
+    told = {"ANTHROPIC_API_KEY_FILE": "/etc/model-keys/anthropic", "GEMINI_BASE_URL": "https://gemini.example"}
+    volume = {"name": "model-keys", "secret": {"secretName": "model-keys", "defaultMode": 0o440}}
+    mount = {"name": "model-keys", "mountPath": "/etc/model-keys", "readOnly": True}
+    rendered = render({"worker": {"settings": told, "extraVolumes": [volume], "extraVolumeMounts": [mount]}})
+    pod = rendered.worker()["spec"]
+    (container,) = pod["containers"]
+
+    assert told.items() <= variables(container).items()
+    assert volume in pod["volumes"]
+    assert mount in container["volumeMounts"]
+    # Readable for the group, which is the pod's.
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"] == 10001
+
+
+def test_addresses_without_a_password_are_no_secrets() -> None:
+    told = {"ORCHESTRATOR_REDIS_URL": "redis://redis.flows:6379/0"}
+
+    assert told.items() <= variables(render({"worker": {"settings": told}}).worker()["spec"]["containers"][0]).items()
+
+
 def test_a_digest_wins_over_the_tag() -> None:
     digest = f"sha256:{'a' * 64}"
     (container,) = render({"image": {"repository": "r.example/o", "digest": digest}}).worker()["spec"]["containers"]
@@ -252,6 +273,8 @@ def test_a_digest_wins_over_the_tag() -> None:
 def test_the_notes_say_when_models_are_simulated() -> None:
     assert "simulated" in render({}).notes
     assert "simulated" not in render(values_of("production")).notes
+    for worker in ({"settings": {"ANTHROPIC_API_KEY_FILE": "/k"}}, {"variablesSecret": "keys"}):
+        assert "simulated" not in render({"worker": worker}).notes
 
 
 def test_the_chart_installs_the_version_that_it_comes_with() -> None:

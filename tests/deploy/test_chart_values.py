@@ -2,6 +2,8 @@
 
 import pytest
 
+from orchestrator.secret_files import secret_fields
+from orchestrator.settings import Settings, variable_name
 from tests.deploy.chart import Manifest, RefusedError, render
 
 
@@ -13,7 +15,10 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     "a typing error": ({"replica": 3}, "replica"),
     "an address without port": ({"temporal": {"address": "temporal"}}, "address"),
     "a folder for one worker, and two workers": ({"blobs": {"accessMode": "ReadWriteOnce"}}, "replicas"),
-    "a setting that the chart makes itself": ({"worker": {"settings": {"ORCHESTRATOR_BLOB_DIR": "/x"}}}, "BLOB_DIR"),
+    "a setting that the chart makes itself": (
+        {"worker": {"settings": {"ORCHESTRATOR_BLOB_DIR": "/x"}}},
+        "worker.settings.ORCHESTRATOR_BLOB_DIR is made from blobs: set that.",
+    ),
     "a folder for one worker, and the workers of several releases": (
         {"mode": "controller", "replicas": 1, "blobs": {"accessMode": "ReadWriteOnce"}},
         "mode",
@@ -36,7 +41,31 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
         {"worker": {"podLabels": {"app.kubernetes.io/component": "x"}}},
         "component",
     ),
-    "a secret in the clear": ({"worker": {"settings": {"ORCHESTRATOR_SECRET_CRM": "hunter2"}}}, "SECRET_CRM"),
+    "a named secret in the clear": (
+        {"worker": {"settings": {"ORCHESTRATOR_SECRET_CRM": "hunter2"}}},
+        "put it into the Secret that namedSecrets names",
+    ),
+    "a database in the clear": (
+        {"worker": {"settings": {"ORCHESTRATOR_DATABASE_CRM": "postgresql://ada:hunter2@db.example/crm"}}},
+        "put it into the Secret that databases names",
+    ),
+    **{
+        f"{name} in the clear": (
+            {"worker": {"settings": {name: "hunter2"}}},
+            f"put it into a Secret and name that in worker.variablesSecret, or mount it as a file and set {name}_FILE",
+        )
+        for name in map(variable_name, secret_fields(Settings))
+        if not name.endswith("_URL")
+    },
+    "an address with a password in the clear": (
+        {"worker": {"settings": {"ORCHESTRATOR_STORAGE_URL": "postgresql://ada:hunter2@db.example/flows"}}},
+        "worker.settings.ORCHESTRATOR_STORAGE_URL is a secret",
+    ),
+    "a key in two ways": (
+        {"models": {"apiKeySecret": {"name": "k"}}, "worker": {"settings": {"OPENAI_API_KEY_FILE": "/k"}}},
+        "set one",
+    ),
+    "a variable that no worker reads": ({"worker": {"settings": {"PATH": "/x"}}}, "PATH"),
     "a codec server without keys": ({"codec": {"enabled": True}}, "encryption.keysSecret.name"),
     "a codec server without token": (
         {
@@ -60,3 +89,4 @@ def test_values_that_cannot_work_are_refused(case: str) -> None:
         render(values)
 
     assert said in str(refused.value)
+    assert "hunter2" not in str(refused.value)

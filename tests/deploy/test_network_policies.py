@@ -68,6 +68,8 @@ def test_every_pod_has_exactly_one_policy_for_both_directions(rendered: Rendered
         (METADATA, 443, False),
         (METADATA, 80, False),
         (INSIDE, 5432, False),
+        (INSIDE, 6379, False),
+        (OUTSIDE, 5432, False),
         (OUTSIDE, 22, False),
     ],
 )
@@ -77,12 +79,20 @@ def test_workers_reach_temporal_and_the_outside_and_not_the_inside(address: str,
     assert may_call(policy, address, port) == allowed
 
 
-def test_a_database_inside_can_be_let_in() -> None:
-    inside = {"ports": [{"port": 5432, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}
+@pytest.mark.parametrize("port", [5432, 6379])
+def test_a_database_and_redis_inside_can_be_let_in(port: int) -> None:
+    inside = {"ports": [{"port": port, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}
     [policy] = policies_of(render({"networkPolicy": {"extraEgress": [inside]}}), "worker")
 
-    assert may_call(policy, INSIDE, 5432)
+    assert may_call(policy, INSIDE, port)
     assert not may_call(policy, INSIDE, 443)
+
+
+def test_a_port_outside_is_let_out_to_by_itself() -> None:
+    [policy] = policies_of(render({"networkPolicy": {"egressPorts": [443, 5432]}}), "worker")
+
+    assert may_call(policy, OUTSIDE, 5432)
+    assert not may_call(policy, INSIDE, 5432)
 
 
 def test_only_metrics_of_workers_can_be_asked_for(rendered: Rendered) -> None:

@@ -35,6 +35,13 @@ nodes:
 edges: [{from: ask, to: sure}]
 outputs: {text: "{{ nodes.ask.text }}"}
 """
+FAMILY = """
+name: family
+nodes:
+  - {id: ask, type: ModelInvoke, config: {model: gpt-4o-mini, prompt: Hi, max_tokens: 500}}
+  - {id: child, type: Subworkflow, config: {definition: ask, mode: child}}
+outputs: {}
+"""
 DEAD = EntryKey(first_run_id="gone", node="ask", visit=1, run_id="gone", attempt=1)
 BESIDE = EntryKey(first_run_id="gone", node="ask", visit=1, run_id="gone", attempt=2)
 
@@ -44,7 +51,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shell]:
     """A folder whose worker asks a model that costs something, and two calls whose worker has died."""
     folder = tmp_path_factory.mktemp("budgets")
     (folder / "definitions").mkdir()
-    for name, text in (("ask", ASK), ("held", HELD)):
+    for name, text in (("ask", ASK), ("held", HELD), ("family", FAMILY)):
         (folder / "definitions" / f"{name}.yaml").write_text(text, encoding="utf-8")
     asyncio.run(leave_behind(ledger_of(folder)))
     with web() as site, pytest.MonkeyPatch.context() as patch:
@@ -150,3 +157,12 @@ def test_what_makes_no_sense_is_refused(shell: Shell, arguments: list[str], reas
     assert refused.returncode != 0
     assert reason in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_what_child_runs_have_spent_is_said_beside_the_calls_of_a_run(shell: Shell) -> None:
+    assert shell("run", "family", "--id", "family-1").returncode == 0
+
+    found = shell("budgets", "run", "family-1")
+    assert "1 call, $0.000450 spent" in found.stdout
+    assert "its child runs have spent $0.000450 more, $0.000900 together" in found.stderr
+    assert len(json.loads(shell("budgets", "run", "family-1", "--json").stdout)) == 1

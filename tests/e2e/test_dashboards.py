@@ -93,6 +93,7 @@ async def exported(
     """What `orchestrator worker` exports after runs that have completed, while another waits for an answer."""
     queue, address = f"dashboards-{uuid.uuid4()}", f"127.0.0.1:{free_port()}"
     folder = tmp_path_factory.mktemp("worker")
+    (folder / "file").touch()
     async with model_service() as service:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -106,6 +107,8 @@ async def exported(
                 "ORCHESTRATOR_METRICS_ADDRESS": address,
                 "ORCHESTRATOR_METRICS_INTERVAL": "1",
                 **service.settings(str(folder)),
+                # Nothing can be written there.
+                "ORCHESTRATOR_ARCHIVE": str(folder / "file" / "archive"),
             },
             stderr=asyncio.subprocess.PIPE,
         )

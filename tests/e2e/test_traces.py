@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from activities.asking.spans import CAPTURE
+from activities.secrets import SECRET_PREFIX
 from orchestrator.client import Orchestrator
 from orchestrator.contracts import Message, RunRequest
 from tests.addresses import free_address
@@ -194,10 +195,11 @@ async def test_texts_are_in_the_spans_of_model_calls_where_asked_for_and_masked(
     stage: Stage, traces: Collector, tmp_path: Path
 ) -> None:
     run, mail = f"asked-{uuid.uuid4()}", "ada.lovelace@example.org"
-    config = {"model": WELL, "system": "Be brief.", "prompt": f"Write to {mail}", "max_tokens": 50}
+    config = {"model": WELL, "system": "Be brief.", "prompt": f"Write to {mail}, not {SECRET}", "max_tokens": 50}
     definition = graph([{"id": "ask", "type": "ModelInvoke", "config": config}])
     async with model_service() as service:
-        worker = await operated(stage, run, telling(traces, **service.settings(str(tmp_path)), **{CAPTURE: "true"}))
+        told = {CAPTURE: "true", f"{SECRET_PREFIX}ADA": SECRET, **service.settings(str(tmp_path))}
+        worker = await operated(stage, run, telling(traces, **told))
         door = Orchestrator(stage.client, run)
         await door.start(RunRequest(definition=definition), run)
         await door.result(run)
@@ -205,9 +207,9 @@ async def test_texts_are_in_the_spans_of_model_calls_where_asked_for_and_masked(
         assert await worker.tell(signal.SIGTERM) == 0
 
     found = {name: json.loads(str(chat.attributes[f"gen_ai.{name}"])) for name in ("input.messages", "output.messages")}
-    part = {"type": "text", "content": "Write to [e-mail address]"}
+    part = {"type": "text", "content": "Write to [e-mail address], not ***"}
     assert found["input.messages"] == [{"role": "user", "parts": [part]}]
     assert found["output.messages"][0]["parts"] == [{"type": "text", "content": ANSWER}]
     assert json.loads(str(chat.attributes["gen_ai.system_instructions"])) == [{"type": "text", "content": "Be brief."}]
     assert [span.name for span in traces.spans if ANSWER.encode() in span.raw] == [chat.name]
-    assert [span.name for span in traces.spans if mail.encode() in span.raw] == []
+    assert [span.name for span in traces.spans for text in (mail, SECRET) if text.encode() in span.raw] == []

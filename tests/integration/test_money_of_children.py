@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 from orchestrator.contracts import ParentRun, ResolveRequest, RunRequest
+from orchestrator.devserver import DevServer
+from orchestrator.encryption import new_key
 from orchestrator.settings import Settings
 from storage import Standing
 from tests.integration.conftest import RunningWorker
 from tests.integration.paying import COST, COST_USD, ask, purse_of, standing, talk
 from tests.integration.running import Runs
+from tests.integration.test_encryption import at_work, with_keys
 from tests.unit.loopback import Answer, Web
 
 ONE_USD = COST_USD + 0.0001
@@ -40,6 +43,10 @@ def define(worker_settings: Settings) -> Define:
         (worker_settings.definitions_dir / f"{name}.yaml").write_text(text)
 
     return write
+
+
+async def waiting_child(runs: Runs, run_id: str) -> bool:
+    return bool((await runs.door.state(run_id)).children)
 
 
 async def child_of(runs: Runs, run_id: str) -> str:
@@ -125,6 +132,41 @@ async def test_what_a_child_took_that_failed_counts_for_its_parent(
     assert result.status == "failed"
     assert result.usage_by_node["one"].cost_usd == pytest.approx(COST_USD)
     assert result.cost_usd == pytest.approx(COST_USD)
+
+
+async def test_what_a_child_took_that_was_cancelled_counts_for_its_parent(
+    runs: Runs, running_worker: RunningWorker, paid: dict[str, Any], define: Define, tmp_path: Path
+) -> None:
+    question = {"id": "q", "type": "UserInput", "config": {"question": "?"}}
+    define("inner", in_turn(ask("fine"), question))
+    async with running_worker(**paid):
+        run_id = await runs.start(talk(child("one")))
+        await runs.until(lambda: waiting_child(runs, run_id))
+        [inner] = (await runs.door.state(run_id)).children
+        await runs.waits(inner.run)
+        await runs.door.cancel(inner.run)
+        await runs.parks(run_id)
+        await runs.door.resolve(run_id, ResolveRequest(action="skip"))
+        result = await runs.result(run_id)
+
+    assert result.status == "completed"
+    assert result.cost_usd == pytest.approx(COST_USD)
+    assert await standing(tmp_path, await purse_of(runs, run_id)) == Standing(spent=COST, reserved=0)
+
+
+async def test_the_caps_of_the_runs_around_it_reach_a_child_also_where_payloads_are_encrypted(
+    server: DevServer, worker_settings: Settings, paid: dict[str, Any], define: Define, site: Web
+) -> None:
+    define("middle", in_turn(child("one"), child("two"), on_failure="fail"), ONE_USD)
+    define("inner", talk(ask("deep"), on_failure="fail"), 1.0)
+    settings = with_keys(worker_settings.model_copy(update=paid), new_key("key"))
+    async with at_work(server, settings) as runs:
+        result = await runs.run(talk(child("all", "middle"), on_failure="fail"))
+
+    assert result.error is not None
+    deep = result.error.details["error"]["details"]["error"]
+    assert deep["details"]["cap_usd"] == pytest.approx(ONE_USD)
+    assert len(site.seen) == 1
 
 
 async def test_nobody_spends_the_money_of_a_run_by_calling_itself_its_child(

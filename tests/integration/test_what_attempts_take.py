@@ -60,7 +60,7 @@ async def test_an_attempt_that_failed_counts_in_the_sum_and_is_told_by_itself(
         ("ask", 1, 3, False, pytest.approx(COST_USD)),
     ]
     assert [AttemptUsage.model_validate(it) for it in usage["attempts"]] == list(result.attempts)
-    assert "2 attempts failed" in details
+    assert "Of the attempts 2 failed, 0.0004 USD" in details
 
 
 async def test_what_fails_for_good_counts_and_trying_again_adds_to_it(

@@ -17,7 +17,6 @@ from temporalio.testing import ActivityEnvironment
 from activities import Dependencies, all_activities
 from activities.blobs import BlobStore, FolderBlobs
 from activities.providers.simulated import Simulated
-from activities.secrets import SECRET_PREFIX, NamedSecrets
 from activities.web import web_client
 from orchestrator.contracts import NodeCall, NodeOutput
 
@@ -106,25 +105,20 @@ def call(type_: str, config: Any, values: dict[str, Any] | None = None, **more: 
 async def perform(
     node_call: NodeCall,
     *,
-    chat: Mapping[str, Any] | None = None,
-    http_max_bytes: int = 800_000,
     allowed: Sequence[str] = ("127.0.0.1",),
-    secrets: NamedSecrets | None = None,
-    secret_hosts: Mapping[str, Sequence[str]] | None = None,
     blobs: BlobStore | None = None,
     environment: ActivityEnvironment | None = None,
+    **parts: Any,
 ) -> NodeOutput:
-    """Runs the activity of the node's type, as a worker would, with real parts; ``blobs`` if they are to be kept."""
+    """Runs the activity of the node's type, as a worker would, with real parts; ``blobs`` if they are to be kept.
+
+    ``parts`` are fields of ``Dependencies``, in place of the usual ones.
+    """
     with tempfile.TemporaryDirectory() as folder:
         async with web_client(allowed) as client:
-            deps = Dependencies(
-                http=client,
-                chat=chat or {"simulated": Simulated()},
-                blobs=blobs or FolderBlobs(Path(folder)),
-                http_max_bytes=http_max_bytes,
-                secrets=secrets or NamedSecrets(SECRET_PREFIX),
-                secret_hosts=secret_hosts or {},
-            )
+            usual: dict[str, Any] = {"chat": {"simulated": Simulated()}, "http_max_bytes": 800_000}
+            given = {name: part for name, part in parts.items() if part is not None}
+            deps = Dependencies(http=client, blobs=blobs or FolderBlobs(Path(folder)), **{**usual, **given})
             named = {getattr(a, "__temporal_activity_definition").name: a for a in all_activities(deps)}
             return await (environment or ActivityEnvironment()).run(named[node_call.type], node_call)
 

@@ -14,8 +14,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.lazily import Lazily
 from activities.spending import Bill, Purse
 from orchestrator.contracts import Account
-from orchestrator.errors import ProviderRejectedError
-from orchestrator.models import find_model
+from orchestrator.errors import ProviderRejectedError, ProviderTimeoutError
+from orchestrator.models import cost_of, dollars, find_model
 from storage import Accounts, Ledger, Standing, Storage, open_storage
 from tests.unit.loopback import call
 
@@ -71,6 +71,31 @@ async def test_what_a_call_took_that_is_cancelled_while_it_settles_is_booked(
 
     states, standing = await left(storage)
     assert (states, standing.reserved, standing.spent > 0) == (["settled"], 0, True)
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), ProviderTimeoutError("slow", may_have_charged=True), ValueError("a fault")]
+)
+async def test_a_call_that_answered_is_booked_at_what_it_took_whatever_happens_then(
+    error: BaseException, lazily: Lazily[Storage]
+) -> None:
+    model, made = find_model("gpt-4o-mini"), list[Bill]()
+
+    async def pay() -> None:
+        async with Purse(lazily).paying(model, ["Hi"], 1_000, VISIT) as bill:
+            made.append(bill)
+            bill.input_tokens, bill.output_tokens = 12, 7
+            raise error
+
+    async def caught() -> None:
+        with pytest.raises(type(error)):
+            await pay()
+
+    await ActivityEnvironment().run(caught)
+
+    took = cost_of(model)(12, 7)
+    assert await left(await lazily.get()) == (["settled"], Standing(spent=took))
+    assert made[0].cost_usd == float(dollars(took))
 
 
 async def test_a_call_that_was_refused_and_is_cancelled_then_gives_back_what_was_set_aside(

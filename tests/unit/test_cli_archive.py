@@ -110,6 +110,26 @@ def test_without_an_archive_the_setting_is_named(
     assert "set ORCHESTRATOR_ARCHIVE to the folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("place", "reason"), [("nosuch/x", "No such file or directory"), ("file", "it is no folder")])
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("show", ONE)])
+def test_an_archive_that_is_not_there_is_not_an_empty_one(
+    place: str,
+    reason: str,
+    arguments: tuple[str, ...],
+    archive: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (archive.parent / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("ORCHESTRATOR_ARCHIVE", place)
+
+    assert call(("archive", *arguments)) == 2
+
+    captured = capsys.readouterr()
+    assert f"ORCHESTRATOR_ARCHIVE: there is no archive in {archive.parent / place} ({reason})" in captured.err
+    assert captured.out == ""
+
+
 @pytest.mark.parametrize("place", ["gs://bucket/x", "https://s3.example/bucket", "S3://bucket", "file:///tmp/x"])
 def test_an_address_of_another_kind_is_no_folder(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_ARCHIVE", place)

@@ -26,7 +26,7 @@ COMMANDS = (
     *("answer", "send", "approve", "pause", "resume", "resolve", "cancel"),
     *("fork", "check-upgrade", "migrate", "record"),
     *("validate", "graph", "nodes", "new", "test", "dev", "worker", "register", "doctor"),
-    *("codec-server", "encryption-key", "demo", "completion", "models", "budgets", "archive", "estimate"),
+    *("codec-server", "encryption-key", "demo", "completion", "models", "budgets", "archive", "storage", "estimate"),
 )
 BAD = "name: bad\nnodes:\n  - {id: a, type: Formt, config: {}}\n  - {id: a, type: Format, config: {tmplate: x}}\n"
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.answers import message_for
+from orchestrator.cli.app import call
 from orchestrator.cli.requests import Wanted, read_json, read_value, wanted
+from orchestrator.contracts import Awaiting
 from orchestrator.errors import (
     DefinitionError,
     DefinitionNotFoundError,
@@ -61,7 +64,7 @@ def test_a_value_is_read_as_the_type_that_its_input_declares(library: Path) -> N
     ],
 )
 def test_what_is_not_of_a_declared_type_stays_text(text: str, schema: dict[str, Any], value: object) -> None:
-    assert read_value(text, schema) == value
+    assert read_value("-v x", text, schema) == value
 
 
 def test_single_values_win_over_the_whole_input(library: Path) -> None:
@@ -78,7 +81,7 @@ def test_input_is_read_from_a_file_and_from_standard_input(tmp_path: Path, monke
     assert read_json("--input", "@-") == {"b": 2}
 
 
-@pytest.mark.parametrize("text", ["{", "", "@/no/such/file", "[NaN]", "[" * 100_000])
+@pytest.mark.parametrize("text", ["{", "", "@/no/such/file", "[NaN]", "[" * 100_000, "[" * 500 + "]" * 500])
 def test_input_that_is_not_json_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(RequestError, match="--input"):
         read_json("--input", text)
@@ -139,3 +142,63 @@ def test_a_file_that_breaks_rules_is_refused_with_every_issue(tmp_path: Path) ->
         ask(str(file), tmp_path)
 
     assert len(caught.value.issues) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (r'{"ms": ["a", "openai/x\ud800"]}', r" in ms\[1\]"),
+        (r'{"a": {"b": "\udfff"}}', r" in a\.b"),
+        (r'{"\ud800": 1}', r" in \\ud800"),
+        (r'"\ud800"', ""),
+        ('{"raw": "\udcff"}', " in raw"),
+    ],
+)
+def test_half_a_character_is_refused_with_its_place(text: str, place: str) -> None:
+    with pytest.raises(RequestError, match=rf"^--input holds half a character \(a lone surrogate\){place}: write"):
+        read_json("--input", text)
+
+
+def test_both_halves_of_a_character_are_one() -> None:
+    assert read_json("--input", r'["\ud83d\ude00"]') == ["\U0001f600"]
+    assert read_value("-v x", r'["\ud83d\ude00"]', {}) == ["\U0001f600"]
+
+
+def test_a_value_with_half_a_character_is_refused_where_it_is_json() -> None:
+    assert read_value("-v x", r'"\ud800"', {"type": "string"}) == r'"\ud800"'
+    with pytest.raises(RequestError, match=r"^-v x holds half a character"):
+        read_value("-v x", r'["\ud800"]', {"type": "array"})
+
+
+def test_half_a_character_in_an_answer_is_refused() -> None:
+    asked = Awaiting(
+        node="ask", visit=1, kind="approval", question="Right?", since="2027-01-01T00:00:00Z", proposal={"a": 1}
+    )
+
+    with pytest.raises(RequestError, match=r"^the changed proposal holds half a character .* in a:"):
+        message_for(r'modify {"a": "\ud800"}', asked)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "greet", "--input", r'{"ms": ["openai/x\ud800"]}'),
+        ("start", "greet", "--input", r'{"mode": "\ud800"}'),
+        ("start", "greet", "-v", r'mode={"a": "\ud800"}'),
+        ("resolve", "r1", "--retry", "--config", r'{"model": "\ud800"}'),
+        ("resolve", "r1", "--override", r'{"text": "\ud800"}'),
+        ("answer", "r1", "--values", r'{"text": "\ud800"}'),
+        ("approve", "r1", "--modify", r'"\ud800"'),
+    ],
+)
+def test_a_command_refuses_half_a_character_in_one_line(
+    arguments: tuple[str, ...], library: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DEFINITIONS_DIR", str(library))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+
+    assert call(arguments) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error REQUEST_INVALID: ")
+    assert "holds half a character" in line

@@ -46,3 +46,17 @@ async def test_a_model_that_nobody_knows_is_refused() -> None:
         await perform(call("Embed", {"model": "gpt-9000", "text": "a"}))
 
     assert caught.value.type == "REQUEST_INVALID"
+
+
+@pytest.mark.parametrize("name", ["openai/a\x00b", "openai/a\nb", "openai/\u2028"])
+@pytest.mark.parametrize(("kind", "field"), [("Embed", "text"), ("ModelInvoke", "prompt")])
+async def test_a_model_named_with_a_control_character_is_refused_once_it_is_rendered(
+    name: str, kind: str, field: str
+) -> None:
+    config = {"model": "{{ inputs.model }}", field: "a"}
+
+    with pytest.raises(ApplicationError, match="control character") as caught:
+        await perform(call(kind, config, {"inputs": {"model": name}}))
+
+    assert (caught.value.type, caught.value.non_retryable) == ("NODE_FAILED", True)
+    assert "\n" not in caught.value.message

@@ -32,14 +32,15 @@ from activities.lazily import Lazily
 from activities.providers.base import ChatReply, ChatRequest, Turn
 from activities.providers.simulated import Simulated
 from activities.spending import Bill, Purse
-from orchestrator.contracts import Account, NodeOutput
+from orchestrator.contracts import Account, NodeCall, NodeOutput
 from orchestrator.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError
 from orchestrator.models import ModelInfo, find_model
-from storage import open_storage
+from storage import Ledger, Storage, open_storage
 from tests.unit.loopback import call
 
 Result = TypeVar("Result")
 _OF_THE_SDK = {"activity_type", "namespace", "service_name", "task_queue"}
+PAID = call("ModelInvoke", {}, account=Account(purse="p", run_id="r"))
 MINI = {"provider": "openai", "model": "gpt-4o-mini"}
 
 
@@ -119,9 +120,24 @@ def hello(model: ModelInfo) -> ChatRequest:
     return ChatRequest(model=model.wire_name, turns=(Turn("user", "Hi"),))
 
 
-async def asked(meters: Meters, table: Desk, models: Sequence[str] = ("gpt-4o-mini",), *, shown: bool = False) -> None:
+@asynccontextmanager
+async def ledger_in(folder: Path) -> AsyncGenerator[tuple[Storage, Purse]]:
+    """A real ledger, and the purse that pays by it."""
+    lazily = Lazily(lambda: open_storage(f"sqlite:///{folder / 'storage.db'}"))
+    yield await lazily.get(), Purse(lazily)
+    await lazily.close()
+
+
+async def asked(
+    meters: Meters,
+    table: Desk,
+    models: Sequence[str] = ("gpt-4o-mini",),
+    *,
+    shown: bool = False,
+    visit: NodeCall | None = None,
+) -> None:
     async def ask() -> None:
-        asking = await table.asking(call("ModelInvoke", {}))
+        asking = await table.asking(visit or call("ModelInvoke", {}))
         await asking.complete(models, hello, shown=shown)
 
     await meters.run(ask)
@@ -148,7 +164,7 @@ async def test_what_a_call_that_failed_may_have_cost_counts() -> None:
     assert meters.of(TOKENS) == []
 
 
-async def test_a_call_that_is_cancelled_is_said_to_be_so() -> None:
+async def test_a_call_that_is_cancelled_is_said_to_be_so(tmp_path: Path) -> None:
     class Endless(Model):
         async def complete(self, request: ChatRequest) -> ChatReply:
             begun.set()
@@ -156,13 +172,17 @@ async def test_a_call_that_is_cancelled_is_said_to_be_so() -> None:
             return await super().complete(request)
 
     begun, meters = asyncio.Event(), Meters()
-    task = asyncio.create_task(asked(meters, Desk({"openai": Endless()}, Purse())))
-    await begun.wait()
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with ledger_in(tmp_path) as (storage, purse):
+        task = asyncio.create_task(asked(meters, Desk({"openai": Endless()}, purse), visit=PAID))
+        await begun.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        standing = await Ledger(storage).standing("run:p")
 
     assert meters.of(CALLS) == [(1, {**MINI, "outcome": "CANCELLED"})]
+    assert (standing.reserved, standing.spent > 0) == (0, True)
+    assert meters.of(COST) == [(standing.spent, MINI)]
 
 
 async def test_calls_of_an_attempt_after_the_first_are_retries() -> None:

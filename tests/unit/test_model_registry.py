@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.errors import SettingsError
+from orchestrator.errors import RequestError, SettingsError
 from orchestrator.models import (
     ANTHROPIC,
     BEDROCK,
@@ -144,3 +144,14 @@ def test_a_model_of_a_provider_that_is_not_there_is_refused_with_its_place(
     assert caught.value.message.startswith(f"models.mine.provider of the models in {path}: no provider '{provider}' is")
     assert caught.value.message.endswith(hint)
     assert "mine" not in known_models()
+
+
+@pytest.mark.parametrize(
+    "name", ["openai/a\x00b", "openai/a\nb", "openai/\x9b", "openai/\u2028", "openai/\ud800", f"openai/{'a' * 200}"]
+)
+def test_a_name_that_no_model_can_have_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(RequestError, match=r"is no name of a model: it has at most 200 characters, none of them") as no:
+        find_model(name)
+
+    assert no.value.message.isprintable()
+    assert len(no.value.message) < 300

@@ -289,8 +289,10 @@ async def test_half_a_character_keeps_no_span_from_being_sent(
     odd = ToolCall(id="c\ud800", name="send\ud800", arguments={"to\ud800": "\ud800"})
     turns = (Turn("user", "a\ud800"), Turn("assistant", "", tool_calls=(odd,)))
     request = ChatRequest(model="m", turns=turns)
-    async with spans.model_span(find_model("openai/one\ud800"), request, MASKER) as call_span:
-        call_span.answered(await Half(text="b\udfff").complete(request))
+    model = replace(find_model("openai/one"), wire_name="one\ud800")
+    async with spans.model_span(model, request, MASKER) as call_span:
+        with call_span.asking():
+            call_span.answered(await Half(text="b\udfff").complete(request))
 
     [span] = exported.get_finished_spans()
     assert json.loads(attributes(exported)["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "b?"}]

@@ -59,6 +59,9 @@ def test_of_what_names_itself_only_the_secret_is_found() -> None:
     assert parts("secrets", "https://ada:" + "hunter2x@db.example.org/a") == ["hunter2x"]
     assert parts("secrets", "password: " + "correct-horse, and more") == ["correct-horse"]
     assert parts("secrets", '{"api_key": "' + 'abc123def"}') == ["abc123def"]
+    assert parts("secrets", '{\\"db_password\\": \\"' + 'hunter2x!, "') == ["hunter2x!"]
+    assert parts("secrets", "SMTP_PASSWORD=" + "hunter2x") == ["hunter2x"]
+    assert parts("secrets", "the compassword=" + "hunter2x") == []
     assert parts("secrets", "Authorization: Bearer " + BODY) == [BODY]
     assert parts("secrets", "AccountKey=" + BODY + BODY + "==;") == [BODY + BODY + "=="]
 

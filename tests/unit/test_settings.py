@@ -154,6 +154,11 @@ def test_a_cache_smaller_than_the_work_is_refused_with_what_would_do(monkeypatch
         ("OPENAI_API_KEY", "sk-\u00e9", "printable ASCII"),
         ("GEMINI_API_KEY", "key\nline", "printable ASCII"),
         ("ORCHESTRATOR_MODEL_RATES", "x", "it must be JSON"),
+        ("ORCHESTRATOR_MODEL_RATES", "[" * 100_000, "it must be JSON"),
+        ("ORCHESTRATOR_MODEL_RATES", '{"openai": "1/minute", "openai": "2/minute"}', "it has 'openai' twice"),
+        ("ORCHESTRATOR_SECRET_HOSTS", '{"crm": ["a.example"], "crm": ["b.example"]}', "it has 'crm' twice"),
+        ("ORCHESTRATOR_SECRET_HOSTS", "[" * 100_000, "has to be a JSON object"),
+        ("ORCHESTRATOR_FILES_DIRS", "[" * 100_000, "begins like a JSON list"),
         ("ORCHESTRATOR_UNKNOWN_PRICE", "1", "such as 0.5/1.5"),
     ],
 )

@@ -63,6 +63,7 @@ BROKEN = [
     ("```\n1\n```\n```\n2\n```", "the answer is not JSON: it has 2 code fences"),
     ('{"label": NaN}', "the answer is not JSON: NaN is not a JSON number"),
     ("[" * 100_000, "the answer is not JSON: it is nested too deeply"),
+    ("[" * 500 + "]" * 500, "the answer is not JSON: it is nested too deeply"),
     ('{"label": "other"}', 'label: "other" is not one of'),
     ('{"label": "refund", "lines": [1, "x"]}', 'lines[1]: "x" is not of type "integer"'),
     ("{}", '"label" is a required property'),

@@ -81,7 +81,10 @@ async def saying(answer: bytes, *, hold: bool = False) -> AsyncGenerator[Line]:
         line.asked += 1
         writer.write(answer)
         await writer.drain()
-        while hold and await reader.read(_CHUNK):
+        if not hold:
+            writer.write_eof()
+        # What is still unread when the line is closed would have the rest of a long answer thrown away.
+        while await reader.read(_CHUNK):
             continue
         line.hung_up.set()
 

@@ -20,6 +20,7 @@ from orchestrator.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
+from tests.unit.frames import event
 from tests.wire.adapters import ADAPTERS, KEY, Adapter, OpenProvider
 from tests.wire.between import between, saying
 
@@ -35,6 +36,8 @@ REFUSALS: list[tuple[str, type[ProviderError], float | None, bool]] = [
     *((f"A question too long for {name}", ContextTooLongError, None, False) for name in sorted(ADAPTERS)),
     ("Something forbidden", ContentFilteredError, None, False),
 ]
+DEEP = 100_000
+"""Lists within one another: more than any reader of JSON takes."""
 SHORT_S = 0.5
 """For what never comes."""
 LONG_S = 20.0
@@ -56,6 +59,15 @@ async def opened(adapter: Adapter, url: str, patience: float = LONG_S) -> AsyncG
         yield provider
     finally:
         await provider.close()
+
+
+def _said(status: str, kind: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
+def _deep(key: str) -> bytes:
+    return b'{"%b":%b%b}' % (key.encode(), b"[" * DEEP, b"]" * DEEP)
 
 
 def shown(error: ProviderError) -> str:
@@ -212,6 +224,50 @@ async def test_an_answer_that_cannot_be_read_is_said_to_be_so(adapter: Adapter, 
             await provider.complete(ask("Hi"))
 
     assert caught.value.may_have_charged
+
+
+@pytest.mark.parametrize("key", ["choices", "content", "candidates", "output", "error"])
+async def test_an_answer_that_is_nested_too_deeply_is_said_to_be_unreadable(adapter: Adapter, key: str) -> None:
+    said = _said("200 OK", "application/json", _deep(key))
+    async with saying(said) as line, opened(adapter, line.url) as provider:
+        with pytest.raises(ProviderUnavailableError, match="cannot be read") as caught:
+            await provider.complete(ask("Hi"))
+
+    assert caught.value.may_have_charged
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "500 Oh"])
+async def test_a_refusal_that_is_nested_too_deeply_is_an_error_like_any_other(adapter: Adapter, status: str) -> None:
+    async with saying(_said(status, "application/json", _deep("error"))) as line:
+        provider = adapter.bare(line.url, LONG_S, MOST_BYTES)
+        for asking in (provider.complete(ask("Hi")), read(provider, ask("Hi"))):
+            with pytest.raises(ProviderError, match=f"cannot be read|answered {status[:3]}"):
+                await asking
+        await provider.close()
+
+
+@pytest.mark.parametrize("key", ["choices", "delta", "candidates", "error"])
+async def test_a_stream_that_is_nested_too_deeply_is_said_to_be_unreadable(adapter: Adapter, key: str) -> None:
+    framed = event("contentBlockDelta", _deep(key)), b"event: content_block_delta\ndata: %b\n\n" % _deep(key)
+    body = framed[0] if adapter.kind.endswith("eventstream") else framed[1]
+    async with saying(_said("200 OK", adapter.kind, body)) as line, opened(adapter, line.url) as provider:
+        with pytest.raises(ProviderUnavailableError, match="cannot be read") as caught:
+            await read(provider, ask("Hi"))
+
+    assert caught.value.may_have_charged
+
+
+async def test_vectors_that_are_nested_too_deeply_are_said_to_be_unreadable(adapter: Adapter) -> None:
+    request = EmbedRequest(model=adapter.embed_model, texts=("one", "two"))
+    async with (
+        saying(_said("200 OK", "application/json", _deep("data"))) as line,
+        opened(adapter, line.url) as provider,
+    ):
+        expected = ProviderUnavailableError if adapter.embeds else ProviderRejectedError
+        with pytest.raises(expected) as caught:
+            await provider.embed(request)
+
+    assert caught.value.may_have_charged == adapter.embeds
 
 
 @pytest.mark.parametrize("body", [b"data: {oops\n\n", b"data: []\n\n", b"data: 7\n\n", b"data: \xff\n\n", b""])

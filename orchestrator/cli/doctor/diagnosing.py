@@ -2,7 +2,7 @@
 
 import asyncio
 
-from orchestrator.cli.doctor import definitions, folders, machine, models, server, services, storing
+from orchestrator.cli.doctor import definitions, folders, machine, models, server, services, starting, storing
 from orchestrator.cli.doctor.checking import Check, Finding, fail, perform
 from orchestrator.cli.doctor.showing import as_data, show
 from orchestrator.cli.errors import FAILED, OK
@@ -28,6 +28,7 @@ def doctor(timeout: float, *, as_json: bool) -> int:
 
 async def diagnose(settings: Settings, timeout: float) -> list[Finding]:  # noqa: ASYNC109 - a bound for each check
     """What every check finds."""
+    first = await perform(starting.checks(settings), timeout)
     checks: dict[str, Check] = {
         **machine.checks(settings, timeout),
         **server.checks(settings, timeout),
@@ -37,4 +38,4 @@ async def diagnose(settings: Settings, timeout: float) -> list[Finding]:  # noqa
         **services.checks(settings, timeout),
         **storing.checks(settings, timeout),
     }
-    return await perform(checks, timeout)
+    return [*first, *await perform(checks, timeout)]

@@ -9,12 +9,11 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from orchestrator.cli.doctor.checking import Check, Finding, fail, in_thread, ok
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, SettingsError
 from orchestrator.settings import Settings
-from storage import migrated_to
+from storage import migrated_to, usable
 
 __all__ = ["checks"]
 
@@ -33,9 +32,10 @@ async def _storage(settings: Settings, timeout: float) -> Sequence[Finding]:  # 
     """Whether the ledger can be opened; a file that is not there yet is not made."""
     address = settings.storage_address
     try:
-        url = make_url(address)
-    except ArgumentError:
-        return [fail("storage", "ORCHESTRATOR_STORAGE_URL is no address of a database", _MEND)]
+        # As a worker does: only the one that is set is looked at when it starts.
+        url = make_url(address) if settings.storage_url is None else await in_thread(partial(usable, address))
+    except SettingsError as error:
+        return [fail("storage", error.message, _MEND)]
     file = url.database if url.drivername.startswith("sqlite") else None
     if file and not await in_thread(Path(file).exists):
         return [ok("storage", f"{file} is not there yet: the first worker makes it")]
